@@ -4,9 +4,62 @@
 //! only ever shown, and a natural key comes from the same system every time, so normalising would only hide from the
 //! caller what was stored.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+
+/// Declares a text type whose `FromStr` is `$parse: fn(&str) -> Result<Box<str>, TextError>`.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $parse:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text as it is stored and shown.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TextError;
+
+            fn from_str(text: &str) -> Result<Self, TextError> {
+                $parse(text).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = TextError;
+
+            fn try_from(text: String) -> Result<Self, TextError> {
+                text.parse()
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+mod country;
+mod metadata;
+
+pub use country::CountryCode;
+pub use metadata::{
+    METADATA_ENTRIES_MAX, METADATA_KEY_BYTES_MAX, METADATA_TEXT_CHARS_MAX, Metadata, MetadataKey,
+    MetadataValue,
+};
 
 /// Longest [`ExternalId`], in bytes of UTF-8.
 pub const EXTERNAL_ID_BYTES_MAX: usize = 200;
@@ -20,12 +73,6 @@ pub const COMMENT_CHARS_MAX: usize = 2_000;
 pub const LOCALE_BYTES_MAX: usize = 35;
 /// Longest [`Slug`], in bytes.
 pub const SLUG_BYTES_MAX: usize = 64;
-/// Longest [`MetadataKey`], in bytes.
-pub const METADATA_KEY_BYTES_MAX: usize = 40;
-/// Longest text among [`MetadataValue`], in characters.
-pub const METADATA_TEXT_CHARS_MAX: usize = 200;
-/// Most entries in [`Metadata`].
-pub const METADATA_ENTRIES_MAX: usize = 20;
 
 /// Why a text is not what it should be. Each message says what to change and repeats nothing of what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -79,51 +126,6 @@ pub enum TextError {
     /// More entries than [`METADATA_ENTRIES_MAX`].
     #[error("must have at most {METADATA_ENTRIES_MAX} entries")]
     TooManyEntries,
-}
-
-/// Declares a text type whose `FromStr` is `$parse: fn(&str) -> Result<Box<str>, TextError>`.
-macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $parse:path) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The text as it is stored and shown.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = TextError;
-
-            fn from_str(text: &str) -> Result<Self, TextError> {
-                $parse(text).map(Self)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = TextError;
-
-            fn try_from(text: String) -> Result<Self, TextError> {
-                text.parse()
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-    };
 }
 
 text_type! {
@@ -218,116 +220,6 @@ text_type! {
     Slug, slug
 }
 
-text_type! {
-    /// A key of a conversion's metadata: 1 to 40 of `A-Z a-z 0-9 _ - .`, told apart by case.
-    MetadataKey, metadata_key
-}
-
-/// A country of ISO 3166-1, by its alpha-2 code.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CountryCode(&'static str);
-
-/// The 249 officially assigned codes, sorted, two letters each.
-const COUNTRIES: &str = "\
-    ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLBMBNBOBQBRBSBTBVBWBYBZCACCCDCFCGCHCICKCLCMCNCOCRCUCV\
-    CWCXCYCZDEDJDKDMDODZECEEEGEHERESETFIFJFKFMFOFRGAGBGDGEGFGGGHGIGLGMGNGPGQGRGSGTGUGWGYHKHMHNHRHTHUIDIEILIM\
-    INIOIQIRISITJEJMJOJPKEKGKHKIKMKNKPKRKWKYKZLALBLCLILKLRLSLTLULVLYMAMCMDMEMFMGMHMKMLMMMNMOMPMQMRMSMTMUMVMW\
-    MXMYMZNANCNENFNGNINLNONPNRNUNZOMPAPEPFPGPHPKPLPMPNPRPSPTPWPYQARERORSRURWSASBSCSDSESGSHSISJSKSLSMSNSOSRSS\
-    STSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTVTWTZUAUGUMUSUYUZVAVCVEVGVIVNVUWFWSYEYTZAZMZW";
-
-impl CountryCode {
-    /// The two letters, in upper case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        self.0
-    }
-}
-
-impl FromStr for CountryCode {
-    type Err = TextError;
-
-    /// Reads a code in either case.
-    fn from_str(text: &str) -> Result<Self, TextError> {
-        if text.len() != 2 || !text.is_ascii() {
-            return Err(TextError::CountryCode);
-        }
-        (0..COUNTRIES.len())
-            .step_by(2)
-            .filter_map(|at| COUNTRIES.get(at..)?.get(..2))
-            .find(|code| code.eq_ignore_ascii_case(text))
-            .map(Self)
-            .ok_or(TextError::CountryCode)
-    }
-}
-
-impl fmt::Display for CountryCode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.0)
-    }
-}
-
-impl fmt::Debug for CountryCode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "CountryCode({})", self.0)
-    }
-}
-
-/// A value of a conversion's metadata. There are no fractions: what needs them is an amount or a text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum MetadataValue {
-    /// At most 200 characters of one line; may be empty.
-    Text(Box<str>),
-    /// A whole number.
-    Integer(i64),
-    /// Yes or no.
-    Boolean(bool),
-}
-
-impl MetadataValue {
-    /// Checks a text for use as a value.
-    ///
-    /// # Errors
-    /// `TooManyCharacters`, `Unprintable`.
-    pub fn text(text: &str) -> Result<Self, TextError> {
-        single_line(text, METADATA_TEXT_CHARS_MAX)?;
-        Ok(Self::Text(text.into()))
-    }
-}
-
-/// What the shop tells about a conversion for its own rules, in the order of the keys; at most 20 entries.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metadata(BTreeMap<MetadataKey, MetadataValue>);
-
-impl Metadata {
-    /// The value under `key`.
-    #[must_use]
-    pub fn get(&self, key: &MetadataKey) -> Option<&MetadataValue> {
-        self.0.get(key)
-    }
-
-    /// The entries in the order of their keys.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&MetadataKey, &MetadataValue)> {
-        self.0.iter()
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl TryFrom<BTreeMap<MetadataKey, MetadataValue>> for Metadata {
-    type Error = TextError;
-
-    fn try_from(entries: BTreeMap<MetadataKey, MetadataValue>) -> Result<Self, TextError> {
-        if entries.len() > METADATA_ENTRIES_MAX {
-            return Err(TextError::TooManyEntries);
-        }
-        Ok(Self(entries))
-    }
-}
-
 fn external_id(text: &str) -> Result<Box<str>, TextError> {
     if text.is_empty() {
         return Err(TextError::Empty);
@@ -357,11 +249,6 @@ fn event_name(text: &str) -> Result<Box<str>, TextError> {
 fn slug(text: &str) -> Result<Box<str>, TextError> {
     let legal = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     made_of(text, legal, SLUG_BYTES_MAX, TextError::Slug)
-}
-
-fn metadata_key(text: &str) -> Result<Box<str>, TextError> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    made_of(text, legal, METADATA_KEY_BYTES_MAX, TextError::MetadataKey)
 }
 
 fn name(text: &str) -> Result<Box<str>, TextError> {
@@ -521,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn event_names_slugs_and_keys_have_small_alphabets() {
+    fn event_names_and_slugs_have_small_alphabets() {
         for good in [
             "signup",
             "purchase",
@@ -550,16 +437,6 @@ mod tests {
         }
         for bad in ["", "Friend", "a.b", "a#b", "a/b", &"a".repeat(65)] {
             assert_eq!(bad.parse::<Slug>(), Err(TextError::Slug), "{bad}");
-        }
-        for good in ["category", "Items", "shop.id", &"k".repeat(40)] {
-            assert!(good.parse::<MetadataKey>().is_ok(), "{good}");
-        }
-        for bad in ["", "a b", "a#b", "ключ", &"k".repeat(41)] {
-            assert_eq!(
-                bad.parse::<MetadataKey>(),
-                Err(TextError::MetadataKey),
-                "{bad}"
-            );
         }
     }
 
@@ -650,49 +527,6 @@ mod tests {
             "pt-BR".parse::<Locale>().map(|l| l.language().to_owned()),
             Ok("pt".to_owned())
         );
-    }
-
-    #[test]
-    fn there_are_249_countries_in_order() {
-        let codes: Vec<&[u8]> = COUNTRIES.as_bytes().chunks(2).collect();
-        assert_eq!(codes.len(), 249);
-        assert!(codes.is_sorted_by(|a, b| a < b));
-        for (given, code) in [
-            ("DE", "DE"),
-            ("de", "DE"),
-            ("Gb", "GB"),
-            ("AD", "AD"),
-            ("ZW", "ZW"),
-        ] {
-            assert_eq!(
-                given.parse::<CountryCode>().map(CountryCode::as_str),
-                Ok(code)
-            );
-        }
-        for bad in ["", "D", "DEU", "UK", "EU", "XX", "EA", "ß", "D "] {
-            assert_eq!(
-                bad.parse::<CountryCode>(),
-                Err(TextError::CountryCode),
-                "{bad}"
-            );
-        }
-    }
-
-    #[test]
-    fn metadata_is_bounded() {
-        let entries = |count: usize| -> BTreeMap<MetadataKey, MetadataValue> {
-            (0..count)
-                .filter_map(|n| Some((format!("k{n}").parse().ok()?, MetadataValue::Integer(7))))
-                .collect()
-        };
-        assert!(Metadata::try_from(entries(20)).is_ok_and(|metadata| metadata.iter().len() == 20));
-        assert_eq!(
-            Metadata::try_from(entries(21)),
-            Err(TextError::TooManyEntries)
-        );
-        assert_eq!(MetadataValue::text(""), Ok(MetadataValue::Text("".into())));
-        assert_eq!(MetadataValue::text("a\nb"), Err(TextError::Unprintable));
-        assert!(MetadataValue::text(&"x".repeat(201)).is_err());
     }
 
     proptest! {
