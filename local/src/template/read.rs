@@ -1,0 +1,548 @@
+//! From the template's JSON to what the host runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::intrinsics::{Resolver, text_of};
+use super::{
+    Filter, FunctionSpec, LocalNames, QueueMapping, QueueSpec, Redrive, Route, Schedule,
+    SecretSpec, StreamMapping, TableSpec, Template, TemplateError,
+};
+
+/// Lambda's own default timeout.
+const TIMEOUT_SECONDS_DEFAULT: u64 = 3;
+/// SQS's own default visibility timeout.
+const VISIBILITY_SECONDS_DEFAULT: u64 = 30;
+/// What Lambda allows a mapping without `MaximumConcurrency`; more than this host ever runs.
+const CONCURRENCY_DEFAULT: usize = 64;
+/// SQS hands over ten messages at most per receive.
+const QUEUE_BATCH_MAX: usize = 10;
+
+/// See [`super::Document::secrets`].
+pub(super) fn secrets(root: &Value) -> BTreeMap<String, SecretSpec> {
+    let mut secrets = BTreeMap::new();
+    for (id, resource) in resources(root) {
+        if kind(resource) != "AWS::SecretsManager::Secret" {
+            continue;
+        }
+        let wish = resource
+            .get("Properties")
+            .and_then(|properties| properties.get("GenerateSecretString"));
+        let member = |name: &str| wish.and_then(|wish| wish.get(name));
+        secrets.insert(
+            id.clone(),
+            SecretSpec {
+                length: member("PasswordLength")
+                    .and_then(Value::as_u64)
+                    .and_then(|length| usize::try_from(length).ok())
+                    .unwrap_or(32),
+                inside: member("SecretStringTemplate")
+                    .and_then(Value::as_str)
+                    .zip(member("GenerateStringKey").and_then(Value::as_str))
+                    .map(|(template, key)| (template.to_owned(), key.to_owned())),
+            },
+        );
+    }
+    secrets
+}
+
+/// See [`super::Document::resolve`].
+pub(super) fn template(root: &Value, names: &LocalNames) -> Result<Template, TemplateError> {
+    let mut reader = Reader {
+        resolver: Resolver::new(root, names)?,
+        names,
+        globals: Value::Null,
+        faults: Vec::new(),
+        template: Template {
+            functions: BTreeMap::new(),
+            routes: Vec::new(),
+            queues: BTreeMap::new(),
+            queue_mappings: Vec::new(),
+            stream_mappings: Vec::new(),
+            schedules: Vec::new(),
+            table: TableSpec {
+                name: String::new(),
+                create: Value::Null,
+                ttl_attribute: None,
+                has_stream: false,
+            },
+        },
+        packages: BTreeMap::new(),
+    };
+    reader.read(root);
+    reader.check();
+    if reader.faults.is_empty() {
+        Ok(reader.template)
+    } else {
+        Err(TemplateError {
+            faults: reader.faults,
+        })
+    }
+}
+
+struct Reader<'a> {
+    resolver: Resolver<'a>,
+    names: &'a LocalNames,
+    globals: Value,
+    faults: Vec<String>,
+    template: Template,
+    /// Packages by the ARN of their function.
+    packages: BTreeMap<String, String>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, root: &Value) {
+        if let Some(globals) = root.get("Globals").and_then(|all| all.get("Function")) {
+            self.globals = self.resolved(globals, "Globals.Function");
+        }
+        let mut later = Vec::new();
+        for (id, resource) in resources(root) {
+            let at = format!("Resources.{id}");
+            if let Some(condition) = resource.get("Condition").and_then(Value::as_str) {
+                match self.resolver.condition(condition, &at) {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(error) => {
+                        self.faults.extend(error.faults);
+                        continue;
+                    }
+                }
+            }
+            let relevant = [
+                "AWS::Serverless::Function",
+                "AWS::SQS::Queue",
+                "AWS::DynamoDB::Table",
+                "AWS::Lambda::EventSourceMapping",
+            ];
+            if !relevant.contains(&kind(resource)) {
+                continue;
+            }
+            let empty = json!({});
+            let properties = resource.get("Properties").unwrap_or(&empty);
+            let properties = self.resolved(properties, &format!("{at}.Properties"));
+            match kind(resource) {
+                "AWS::Serverless::Function" => self.function(id, resource, &properties, &at),
+                "AWS::SQS::Queue" => self.queue(id, &properties, &at),
+                "AWS::DynamoDB::Table" => self.table(id, &properties, &at),
+                _ => later.push((at, properties)),
+            }
+        }
+        for (at, properties) in later {
+            self.standalone_mapping(&properties, &at);
+        }
+    }
+
+    fn resolved(&mut self, value: &Value, at: &str) -> Value {
+        match self.resolver.resolve(value, at) {
+            Ok(value) => value,
+            Err(error) => {
+                self.faults.extend(error.faults);
+                Value::Null
+            }
+        }
+    }
+
+    fn physical_name(&mut self, id: &str, at: &str) -> String {
+        match self.resolver.physical_name(id, at) {
+            Ok(name) => name,
+            Err(error) => {
+                self.faults.extend(error.faults);
+                String::new()
+            }
+        }
+    }
+
+    fn function(&mut self, id: &str, resource: &Value, properties: &Value, at: &str) {
+        let binary = resource
+            .pointer("/Metadata/BuildProperties/Binary")
+            .and_then(Value::as_str);
+        let folder = properties
+            .get("CodeUri")
+            .and_then(Value::as_str)
+            .and_then(|uri| uri.trim_end_matches('/').rsplit('/').next());
+        let Some(package) = binary.or(folder).map(str::to_owned) else {
+            self.faults.push(format!("{at} names no package"));
+            return;
+        };
+        let setting = |name: &str| {
+            properties
+                .get(name)
+                .or_else(|| self.globals.get(name))
+                .and_then(number)
+        };
+        let timeout = setting("Timeout").unwrap_or(TIMEOUT_SECONDS_DEFAULT);
+        let memory_mb = setting("MemorySize").unwrap_or(128);
+        let mut variables = BTreeMap::new();
+        for source in [&self.globals, properties] {
+            let own = source.pointer("/Environment/Variables");
+            for (name, value) in own.and_then(Value::as_object).into_iter().flatten() {
+                variables.insert(name.clone(), text_of(value));
+            }
+        }
+        let name = self.physical_name(id, at);
+        self.packages
+            .insert(self.names.arn("lambda", &format!("{name}/Arn")), package.clone());
+        self.packages.insert(name, package.clone());
+        let spec = FunctionSpec {
+            logical_id: id.to_owned(),
+            package: package.clone(),
+            timeout: Duration::from_secs(timeout),
+            memory_mb,
+            variables,
+        };
+        if let Some(other) = self.template.functions.insert(package.clone(), spec) {
+            self.faults.push(format!(
+                "{at} and Resources.{} are both of package {package}",
+                other.logical_id
+            ));
+        }
+        let events = properties.get("Events").and_then(Value::as_object);
+        for (name, event) in events.into_iter().flatten() {
+            self.event(&package, name, event, &format!("{at}.Properties.Events.{name}"));
+        }
+    }
+
+    fn event(&mut self, package: &str, name: &str, event: &Value, at: &str) {
+        let empty = json!({});
+        let properties = event.get("Properties").unwrap_or(&empty);
+        match kind(event) {
+            "HttpApi" => self.http_event(package, properties, at),
+            "SQS" => self.queue_mapping(package, properties, properties.get("Queue"), at),
+            "DynamoDB" => self.stream_mapping(package, properties, at),
+            "Schedule" | "ScheduleV2" => {
+                let expression = properties
+                    .get("Schedule")
+                    .or_else(|| properties.get("ScheduleExpression"))
+                    .and_then(Value::as_str);
+                match expression.and_then(rate) {
+                    Some(every) => self.template.schedules.push(Schedule {
+                        name: name.to_owned(),
+                        package: package.to_owned(),
+                        every,
+                    }),
+                    None => self
+                        .faults
+                        .push(format!("{at} needs a schedule of the form rate(n unit)")),
+                }
+            }
+            other => self
+                .faults
+                .push(format!("{at}: events of type {other:?} are not supported here")),
+        }
+    }
+
+    fn http_event(&mut self, package: &str, properties: &Value, at: &str) {
+        let path = properties
+            .get("Path")
+            .and_then(Value::as_str)
+            .unwrap_or("$default");
+        let method = properties
+            .get("Method")
+            .and_then(Value::as_str)
+            .unwrap_or("ANY")
+            .to_ascii_uppercase();
+        let route = if matches!(path, "$default" | "/$default") {
+            Route {
+                method: String::new(),
+                path: "$default".to_owned(),
+                package: package.to_owned(),
+            }
+        } else {
+            Route {
+                method: match method.as_str() {
+                    "X-ANY" | "*" => "ANY".to_owned(),
+                    _ => method,
+                },
+                path: path.to_owned(),
+                package: package.to_owned(),
+            }
+        };
+        let twin = self
+            .template
+            .routes
+            .iter()
+            .any(|other| other.method == route.method && other.path == route.path);
+        if twin {
+            let key = format!("{} {}", route.method, route.path);
+            self.faults.push(format!("{at}: {} is routed twice", key.trim()));
+        } else if !route.path.starts_with('/') && route.path != "$default" {
+            self.faults
+                .push(format!("{at}: the path {} does not begin with /", route.path));
+        } else {
+            self.template.routes.push(route);
+        }
+    }
+
+    fn standalone_mapping(&mut self, properties: &Value, at: &str) {
+        let function = properties.get("FunctionName").map(text_of).unwrap_or_default();
+        let Some(package) = self.packages.get(&function).cloned() else {
+            self.faults.push(format!("{at}: there is no function {function}"));
+            return;
+        };
+        let source = properties.get("EventSourceArn");
+        let is_queue = source
+            .and_then(Value::as_str)
+            .is_some_and(|arn| arn.starts_with("arn:aws:sqs:"));
+        if is_queue {
+            self.queue_mapping(&package, properties, source, at);
+        } else {
+            self.stream_mapping(&package, properties, at);
+        }
+    }
+
+    fn queue_mapping(
+        &mut self,
+        package: &str,
+        properties: &Value,
+        queue: Option<&Value>,
+        at: &str,
+    ) {
+        let Some(queue) = queue.and_then(Value::as_str).and_then(last_of_arn) else {
+            self.faults.push(format!("{at} names no queue"));
+            return;
+        };
+        let concurrency_max = properties
+            .pointer("/ScalingConfig/MaximumConcurrency")
+            .and_then(count)
+            .unwrap_or(CONCURRENCY_DEFAULT);
+        let filter = self.filter(properties, at);
+        self.template.queue_mappings.push(QueueMapping {
+            queue: queue.to_owned(),
+            package: package.to_owned(),
+            batch_size: properties
+                .get("BatchSize")
+                .and_then(count)
+                .unwrap_or(QUEUE_BATCH_MAX)
+                .clamp(1, QUEUE_BATCH_MAX),
+            reports_failures: reports_failures(properties),
+            concurrency_max: concurrency_max.max(1),
+            filter,
+        });
+    }
+
+    fn stream_mapping(&mut self, package: &str, properties: &Value, at: &str) {
+        if properties.get("StartingPosition").and_then(Value::as_str) != Some("TRIM_HORIZON") {
+            self.faults
+                .push(format!("{at}: a stream is read from TRIM_HORIZON"));
+        }
+        let filter = self.filter(properties, at);
+        self.template.stream_mappings.push(StreamMapping {
+            package: package.to_owned(),
+            batch_size: properties
+                .get("BatchSize")
+                .and_then(count)
+                .unwrap_or(100)
+                .max(1),
+            reports_failures: reports_failures(properties),
+            bisects: properties
+                .get("BisectBatchOnFunctionError")
+                .is_some_and(|value| text_of(value) == "true"),
+            retries_max: properties
+                .get("MaximumRetryAttempts")
+                .and_then(number)
+                .and_then(|retries| u32::try_from(retries).ok())
+                .unwrap_or(u32::MAX),
+            filter,
+            on_failure: properties
+                .pointer("/DestinationConfig/OnFailure/Destination")
+                .and_then(Value::as_str)
+                .and_then(last_of_arn)
+                .map(str::to_owned),
+        });
+    }
+
+    fn filter(&mut self, properties: &Value, at: &str) -> Filter {
+        let patterns: Vec<String> = properties
+            .pointer("/FilterCriteria/Filters")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|filter| filter.get("Pattern").map(text_of))
+            .collect();
+        Filter::read(&patterns, &format!("{at}.FilterCriteria")).unwrap_or_else(|error| {
+            self.faults.extend(error.faults);
+            Filter::default()
+        })
+    }
+
+    fn queue(&mut self, id: &str, properties: &Value, at: &str) {
+        let name = self.physical_name(id, at);
+        let redrive = properties.get("RedrivePolicy").and_then(|policy| {
+            let to = policy
+                .get("deadLetterTargetArn")
+                .and_then(Value::as_str)
+                .and_then(last_of_arn);
+            let max_receives = policy
+                .get("maxReceiveCount")
+                .and_then(number)
+                .and_then(|count| u32::try_from(count).ok());
+            let redrive = to.zip(max_receives).map(|(to, max_receives)| Redrive {
+                to: to.to_owned(),
+                max_receives,
+            });
+            if redrive.is_none() {
+                self.faults.push(format!("{at}: the redrive policy is incomplete"));
+            }
+            redrive
+        });
+        let visibility = properties
+            .get("VisibilityTimeout")
+            .and_then(number)
+            .unwrap_or(VISIBILITY_SECONDS_DEFAULT);
+        self.template.queues.insert(
+            name.clone(),
+            QueueSpec {
+                name,
+                visibility_timeout: Duration::from_secs(visibility),
+                redrive,
+            },
+        );
+    }
+
+    fn table(&mut self, id: &str, properties: &Value, at: &str) {
+        if !self.template.table.name.is_empty() {
+            self.faults.push(format!("{at}: the bundle has one table"));
+            return;
+        }
+        let name = self.physical_name(id, at);
+        let mut create = Map::new();
+        create.insert("TableName".to_owned(), json!(name));
+        create.insert("BillingMode".to_owned(), json!("PAY_PER_REQUEST"));
+        for member in ["AttributeDefinitions", "KeySchema"] {
+            match properties.get(member) {
+                Some(value) => {
+                    create.insert(member.to_owned(), value.clone());
+                }
+                None => self.faults.push(format!("{at}: {member} is missing")),
+            }
+        }
+        let indexes: Vec<Value> = properties
+            .get("GlobalSecondaryIndexes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(|index| {
+                json!({
+                    "IndexName": index.get("IndexName"),
+                    "KeySchema": index.get("KeySchema"),
+                    "Projection": index.get("Projection"),
+                })
+            })
+            .collect();
+        if !indexes.is_empty() {
+            create.insert("GlobalSecondaryIndexes".to_owned(), Value::Array(indexes));
+        }
+        let view = properties.pointer("/StreamSpecification/StreamViewType");
+        if let Some(view) = view {
+            create.insert(
+                "StreamSpecification".to_owned(),
+                json!({"StreamEnabled": true, "StreamViewType": view}),
+            );
+        }
+        self.template.table = TableSpec {
+            name,
+            create: Value::Object(create),
+            ttl_attribute: properties
+                .pointer("/TimeToLiveSpecification/AttributeName")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            has_stream: view.is_some(),
+        };
+    }
+
+    /// What only shows when everything was read.
+    fn check(&mut self) {
+        let template = &self.template;
+        let mut faults = Vec::new();
+        if template.table.name.is_empty() {
+            faults.push("Resources: there is no table".to_owned());
+        }
+        if template.functions.is_empty() {
+            faults.push("Resources: there is no function".to_owned());
+        }
+        if !template.stream_mappings.is_empty() && !template.table.has_stream {
+            faults.push("Resources: a function reads the table's stream, but it has none".to_owned());
+        }
+        let mut missing = BTreeSet::new();
+        for queue in template.queues.values() {
+            if let Some(redrive) = &queue.redrive
+                && !template.queues.contains_key(&redrive.to)
+            {
+                missing.insert(redrive.to.clone());
+            }
+        }
+        for mapping in &template.queue_mappings {
+            match template.queues.get(&mapping.queue) {
+                None => {
+                    missing.insert(mapping.queue.clone());
+                }
+                Some(queue) => {
+                    let timeout = template
+                        .functions
+                        .get(&mapping.package)
+                        .map(|function| function.timeout)
+                        .unwrap_or_default();
+                    if queue.visibility_timeout < timeout {
+                        faults.push(format!(
+                            "queue {}: its visibility timeout is shorter than the timeout of {}",
+                            queue.name, mapping.package
+                        ));
+                    }
+                }
+            }
+        }
+        faults.extend(missing.iter().map(|name| format!("there is no queue {name}")));
+        self.faults.extend(faults);
+    }
+}
+
+fn resources(root: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    root.get("Resources")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+}
+
+fn kind(value: &Value) -> &str {
+    value.get("Type").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value
+        .as_u64()
+        .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+}
+
+fn count(value: &Value) -> Option<usize> {
+    number(value).and_then(|value| usize::try_from(value).ok())
+}
+
+fn last_of_arn(arn: &str) -> Option<&str> {
+    arn.starts_with("arn:").then(|| arn.rsplit(':').next())?
+}
+
+fn reports_failures(properties: &Value) -> bool {
+    properties
+        .get("FunctionResponseTypes")
+        .and_then(Value::as_array)
+        .is_some_and(|kinds| kinds.iter().any(|kind| kind == "ReportBatchItemFailures"))
+}
+
+/// `rate(5 minutes)` as a duration.
+fn rate(expression: &str) -> Option<Duration> {
+    let inner = expression.strip_prefix("rate(")?.strip_suffix(')')?;
+    let (value, unit) = inner.split_once(' ')?;
+    let value: u64 = value.trim().parse().ok()?;
+    let seconds = match unit.trim() {
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 3600,
+        "day" | "days" => 86_400,
+        _ => return None,
+    };
+    value
+        .checked_mul(seconds)
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+}
