@@ -1,1 +1,42 @@
+//! The rules of a referral program, as pure functions.
+//!
+//! Facts and `now` go in, decisions come out. Nothing here reads a clock, an environment variable
+//! or a random source, waits, logs, or knows of AWS: callers load, call a function of this crate,
+//! and write what it decided.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test stops on the first surprise"
+    )
+)]
+
+pub mod api_key;
+pub mod attribution;
+pub mod channel;
+pub mod click;
+pub mod code;
+pub mod conversion;
+pub mod destination;
+pub mod email;
+pub mod fact;
+pub mod id;
+pub mod incentive;
+pub mod ledger;
+pub mod mode;
+pub mod money;
+pub mod nps;
+pub mod participant;
+pub mod program;
+pub mod reward;
+pub mod share;
+pub mod signed;
+pub mod survey;
+pub mod text;
+pub mod token;
+pub mod visitor;
+pub mod words;

@@ -1,1 +1,31 @@
+//! The table: every key, every item, every condition, and the one way to write.
+//!
+//! A use case reads what it needs with [`Store::get`], decides with a pure function of the domain,
+//! and writes once with a [`Commit`]. There are no rules here: a condition says only that what was
+//! read still holds.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a test stops on the first surprise")
+)]
+
+mod commit;
+pub mod cursor;
+mod due;
+#[cfg(feature = "faults")]
+pub mod faults;
+pub mod item;
+pub mod items;
+pub mod keys;
+mod list;
+mod retry;
+mod store;
+pub mod wake;
+mod writes;
+
+pub use commit::{ACTIONS_MAX, Count, CountGuard};
+pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScope};
+pub use due::{DueEntry, DuePage, DueWork, PARK_AFTER};
+pub use list::{ListQuery, Listed, Page};
+pub use store::{Loaded, Store, StoreError};
+pub use writes::Was;

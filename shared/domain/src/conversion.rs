@@ -1,0 +1,192 @@
+//! Conversions: what the shop reports, and what is decided about it.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::attribution::Attribution;
+use crate::email::EmailHash;
+use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
+use crate::incentive::Skipped;
+use crate::money::Money;
+use crate::text::{CountryCode, EventName, ExternalId, Metadata};
+use crate::words::words;
+
+/// How far ahead of now a conversion may say it happened: clocks differ.
+pub const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// How long ago a conversion may say it happened.
+pub const BACK_MAX: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+words! {
+    /// Where a conversion is.
+    pub enum ConversionState {
+        /// Counts, and earned what it earned.
+        Qualified = "qualified",
+        /// Waits for review; its rewards stay pending.
+        Quarantined = "quarantined",
+        /// Refused in review.
+        Rejected = "rejected",
+        /// Recorded; nobody earned anything.
+        Unattributed = "unattributed",
+    }
+}
+
+/// What a repetition has to say again to be one: the content of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// What happened.
+    pub event: EventName,
+    /// The shop's own name of it, unique per event.
+    pub external_id: ExternalId,
+    /// What the shop calls the referee.
+    pub referee_external_id: Option<ExternalId>,
+    /// The referee's mail address, hashed.
+    pub referee_email: Option<EmailHash>,
+    /// For how much.
+    pub amount: Option<Money>,
+    /// In which country.
+    pub country: Option<CountryCode>,
+    /// For the program's own conditions.
+    pub metadata: Metadata,
+    /// When it happened, if the shop said so.
+    pub occurred_at: Option<Timestamp>,
+}
+
+impl Content {
+    /// Where a repetition differs, as JSON pointers into the request. `occurred_at` counts if the
+    /// repetition sends it, against the instant the conversion is recorded with.
+    #[must_use]
+    pub fn differences(
+        &self,
+        recorded_occurred_at: Timestamp,
+        again: &Self,
+    ) -> BTreeSet<&'static str> {
+        [
+            ("/event", self.event != again.event),
+            ("/external_id", self.external_id != again.external_id),
+            (
+                "/referee/external_id",
+                self.referee_external_id != again.referee_external_id,
+            ),
+            ("/referee/email", self.referee_email != again.referee_email),
+            ("/amount", self.amount != again.amount),
+            ("/country", self.country != again.country),
+            ("/metadata", self.metadata != again.metadata),
+            (
+                "/occurred_at",
+                again
+                    .occurred_at
+                    .is_some_and(|at| at != recorded_occurred_at),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(pointer, differs)| differs.then_some(pointer))
+        .collect()
+    }
+}
+
+/// A recorded conversion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversion {
+    /// Its id.
+    pub id: ConversionId,
+    /// The program.
+    pub program: ProgramId,
+    /// What the shop reported.
+    pub content: Content,
+    /// Where it is.
+    pub state: ConversionState,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was recorded, on the program's clock.
+    pub recorded_at: Timestamp,
+    /// The referee.
+    pub referee_id: ParticipantId,
+    /// The bond it counts for.
+    pub referral_id: Option<ReferralId>,
+    /// To whom it belongs, and why.
+    pub attribution: Attribution,
+    /// The rewards it earned.
+    pub reward_ids: Vec<RewardId>,
+    /// What it did not earn.
+    pub skipped: Vec<Skipped>,
+    /// What each of the codes in the report was.
+    pub codes: Vec<CodeUse>,
+    /// Which qualified conversion of its event it is for the referee; `None` unless qualified.
+    pub number: Option<u64>,
+    /// The version of the program's rules that judged it.
+    pub scheme_version: u64,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+/// What a code in a report was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeUse {
+    /// As reported.
+    pub code: String,
+    /// What it is.
+    pub is: CodeIs,
+}
+
+words! {
+    /// What a reported code is.
+    pub enum CodeIs {
+        /// A referral code that works.
+        Referral = "referral",
+        /// A voucher.
+        Voucher = "voucher",
+        /// Nothing that this program knows.
+        Unknown = "unknown",
+        /// A referral code that was disabled.
+        Disabled = "disabled",
+    }
+}
+
+/// When a conversion happened cannot be so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OccurredAtError {
+    /// In the future.
+    #[error("must not be more than 5 minutes ahead")]
+    Ahead,
+    /// Too long ago.
+    #[error("must not be more than 90 days ago")]
+    TooLongAgo,
+}
+
+/// Checks when a conversion says it happened, against the program's clock.
+///
+/// # Errors
+/// [`OccurredAtError`], when it is too far from now.
+pub fn check_occurred_at(at: Timestamp, now: Timestamp) -> Result<(), OccurredAtError> {
+    let age = now.duration_since(at);
+    if age > BACK_MAX {
+        Err(OccurredAtError::TooLongAgo)
+    } else if age.checked_neg().is_some_and(|ahead| ahead > AHEAD_MAX) {
+        Err(OccurredAtError::Ahead)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversion_lies_between_90_days_ago_and_5_minutes_ahead() {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        for (at, expected) in [
+            ("2026-06-01T00:05:00Z", Ok(())),
+            ("2026-06-01T00:05:01Z", Err(OccurredAtError::Ahead)),
+            ("2026-03-03T00:00:00Z", Ok(())),
+            ("2026-03-02T23:59:59Z", Err(OccurredAtError::TooLongAgo)),
+        ] {
+            assert_eq!(
+                check_occurred_at(at.parse().unwrap(), now),
+                expected,
+                "{at}"
+            );
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Facts: what was committed, for the rest of the bundle and for the outside.
+//!
+//! A fact carries ids and the anchors that numbers by cohort need and that cannot be recounted
+//! later. It never carries personal data.
+
+use jiff::Timestamp;
+
+use crate::channel::Channel;
+use crate::code::ReferralCode;
+use crate::id::{ClickId, ConversionId, ParticipantId, ReferralId, RewardId, SurveyId};
+use crate::money::Money;
+use crate::reward::RewardValue;
+use crate::text::{EventName, Slug};
+use crate::words::words;
+
+words! {
+    /// What happened.
+    pub enum FactKind {
+        /// A referee was bound to a referrer.
+        ReferralCreated = "referral.created",
+        /// A conversion was recorded.
+        ConversionRecorded = "conversion.recorded",
+        /// A conversion got its referrer later, by a touch or by hand.
+        ConversionAttributed = "conversion.attributed",
+        /// A reward was made.
+        RewardCreated = "reward.created",
+        /// A reward was released.
+        RewardApproved = "reward.approved",
+        /// A reward was disbursed.
+        RewardIssued = "reward.issued",
+        /// A reward was used.
+        RewardRedeemed = "reward.redeemed",
+        /// A reward was withdrawn before it was issued.
+        RewardCancelled = "reward.cancelled",
+        /// A reward was found never to have been earned.
+        RewardRejected = "reward.rejected",
+        /// A reward's disbursement was refused.
+        RewardFailed = "reward.failed",
+        /// A survey was handed to the mail provider.
+        SurveySent = "survey.sent",
+        /// A survey was answered, or answered again.
+        SurveyAnswered = "survey.answered",
+        /// A survey closed.
+        SurveyClosed = "survey.closed",
+        /// A participant was first seen.
+        ParticipantCreated = "participant.created",
+        /// A participant was changed.
+        ParticipantUpdated = "participant.updated",
+        /// A program was made or changed.
+        ProgramUpdated = "program.updated",
+    }
+}
+
+/// One fact: what happened, to what, with the anchors of the numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// What happened.
+    pub kind: FactKind,
+    /// The conversion.
+    pub conversion_id: Option<ConversionId>,
+    /// The bond.
+    pub referral_id: Option<ReferralId>,
+    /// The reward.
+    pub reward_id: Option<RewardId>,
+    /// The survey.
+    pub survey_id: Option<SurveyId>,
+    /// The participant that the fact is about, where it is about one alone.
+    pub participant_id: Option<ParticipantId>,
+    /// Who shared.
+    pub referrer_id: Option<ParticipantId>,
+    /// Who was invited.
+    pub referee_id: Option<ParticipantId>,
+    /// Whose reward it is.
+    pub beneficiary_id: Option<ParticipantId>,
+    /// The click that led here.
+    pub click_id: Option<ClickId>,
+    /// The code that led here.
+    pub code: Option<ReferralCode>,
+    /// The channel that led here.
+    pub channel: Option<Channel>,
+    /// The shop's event.
+    pub event: Option<EventName>,
+    /// The conversion's amount.
+    pub amount: Option<Money>,
+    /// The rule: of the incentives or of the surveys.
+    pub rule_id: Option<Slug>,
+    /// What the reward is worth.
+    pub value: Option<RewardValue>,
+    /// The score given.
+    pub score: Option<u8>,
+    /// When the touch was.
+    pub touch_at: Option<Timestamp>,
+    /// When the referee became a lead.
+    pub lead_at: Option<Timestamp>,
+    /// When the reward was issued.
+    pub issued_at: Option<Timestamp>,
+    /// When the referrer joined.
+    pub referrer_joined_at: Option<Timestamp>,
+    /// When the referee first qualified.
+    pub first_qualified_at: Option<Timestamp>,
+    /// Which qualified conversion of that event it is for the referee, from 1.
+    pub conversion_number: Option<u64>,
+    /// Which distinct qualified referee it is for the referrer, from 1.
+    pub referral_number: Option<u64>,
+}
+
+impl Fact {
+    /// A fact without any details yet.
+    #[must_use]
+    pub fn new(kind: FactKind) -> Self {
+        Self {
+            kind,
+            conversion_id: None,
+            referral_id: None,
+            reward_id: None,
+            survey_id: None,
+            participant_id: None,
+            referrer_id: None,
+            referee_id: None,
+            beneficiary_id: None,
+            click_id: None,
+            code: None,
+            channel: None,
+            event: None,
+            amount: None,
+            rule_id: None,
+            value: None,
+            score: None,
+            touch_at: None,
+            lead_at: None,
+            issued_at: None,
+            referrer_joined_at: None,
+            first_qualified_at: None,
+            conversion_number: None,
+            referral_number: None,
+        }
+    }
+}

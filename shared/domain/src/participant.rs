@@ -1,0 +1,136 @@
+//! Participants: one person in one program, as referrer, referee, or both.
+
+use jiff::Timestamp;
+
+use crate::code::ReferralCode;
+use crate::email::EmailAddress;
+use crate::id::{ParticipantId, ProgramId, ReferralId};
+use crate::text::{ExternalId, Locale, Name};
+use crate::words::words;
+
+/// The most codes of one participant, disabled ones included.
+pub const CODES_MAX: usize = 50;
+
+words! {
+    /// Whether a participant takes part.
+    pub enum ParticipantState {
+        /// Refers and earns.
+        Active = "active",
+        /// Neither refers nor earns, until made active again.
+        Suspended = "suspended",
+    }
+}
+
+/// What a person agreed to. Absent: never asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// To be asked how it went.
+    pub surveys: Option<bool>,
+    /// To get news and invitations.
+    pub marketing: Option<bool>,
+    /// When it was given or withdrawn.
+    pub recorded_at: Option<Timestamp>,
+    /// Where it was given, in the shop's own words.
+    pub source: Option<Name>,
+}
+
+words! {
+    /// Where a code comes from.
+    pub enum CodeKind {
+        /// Made by the bundle from random bits.
+        Generated = "generated",
+        /// Chosen.
+        Vanity = "vanity",
+        /// Brought along from another system.
+        Imported = "imported",
+    }
+}
+
+/// One of a participant's codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCode {
+    /// The code.
+    pub code: ReferralCode,
+    /// Where it comes from.
+    pub kind: CodeKind,
+    /// Whether its links work.
+    pub active: bool,
+}
+
+/// One person in one program. All that is personal about them is in here and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Participant {
+    /// Their id.
+    pub id: ParticipantId,
+    /// The program.
+    pub program: ProgramId,
+    /// What the shop calls them; absent for a guest known by mail address only.
+    pub external_id: Option<ExternalId>,
+    /// Where they get mail.
+    pub email: Option<EmailAddress>,
+    /// How they are greeted.
+    pub first_name: Option<Name>,
+    /// Their language.
+    pub locale: Option<Locale>,
+    /// What they agreed to.
+    pub consent: Consent,
+    /// Whether they take part.
+    pub state: ParticipantState,
+    /// Their codes, oldest first; none until they are made a referrer.
+    pub codes: Vec<OwnCode>,
+    /// When they were first seen.
+    pub created_at: Timestamp,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+impl Participant {
+    /// The code to share: the newest vanity code that works, else the oldest one that works.
+    #[must_use]
+    pub fn code(&self) -> Option<&ReferralCode> {
+        let active = || self.codes.iter().filter(|own| own.active);
+        active()
+            .rfind(|own| own.kind == CodeKind::Vanity)
+            .or_else(|| active().next())
+            .map(|own| &own.code)
+    }
+
+    /// Whether they take part.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == ParticipantState::Active
+    }
+}
+
+/// The bond of a referee to a referrer. The first attribution makes it, and it stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referral {
+    /// Its id.
+    pub id: ReferralId,
+    /// Who shared.
+    pub referrer_id: ParticipantId,
+    /// Who was invited.
+    pub referee_id: ParticipantId,
+    /// When it was made, on the program's clock.
+    pub created_at: Timestamp,
+    /// When the touch was that made it, if it was a click.
+    pub touch_at: Option<Timestamp>,
+    /// When the referee first qualified.
+    pub first_qualified_at: Option<Timestamp>,
+    /// When the referrer joined the program.
+    pub referrer_joined_at: Timestamp,
+    /// How it stands.
+    pub state: ReferralState,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+words! {
+    /// How a referral stands.
+    pub enum ReferralState {
+        /// Bound, without a qualified conversion yet.
+        Bound = "bound",
+        /// The referee converted.
+        Converted = "converted",
+    }
+}

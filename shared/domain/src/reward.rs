@@ -1,0 +1,431 @@
+//! Rewards: what a party earns for one conversion, and the life of it.
+
+use jiff::Timestamp;
+
+use crate::code::VoucherCode;
+use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
+use crate::money::{Money, Unit};
+use crate::text::Slug;
+use crate::words::words;
+
+words! {
+    /// Where a reward is in its life.
+    pub enum RewardState {
+        /// Held until `release_at`.
+        Pending = "pending",
+        /// Released, waiting for its disbursement.
+        Approved = "approved",
+        /// Disbursed: in the balance, or made as a voucher.
+        Issued = "issued",
+        /// Used: paid out, voucher used, points spent.
+        Redeemed = "redeemed",
+        /// Never earned: refused in review.
+        Rejected = "rejected",
+        /// Taken back before it was issued.
+        Cancelled = "cancelled",
+        /// Taken back after it was issued.
+        ClawedBack = "clawed_back",
+        /// The provider refused; can be retried.
+        Failed = "failed",
+        /// Not used in time.
+        Expired = "expired",
+    }
+}
+
+/// What happens to a reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RewardEvent {
+    /// The hold may be over: judged against `release_at`.
+    HoldElapsed,
+    /// The owner releases it before its time.
+    Approve,
+    /// The owner, or the review of its conversion, finds that it was never earned.
+    Reject,
+    /// The owner withdraws it before it is issued.
+    Cancel,
+    /// The provider carried it out.
+    Disbursed,
+    /// The provider refused it.
+    DisbursementFailed,
+    /// The owner has it tried again.
+    Retry,
+    /// It was used.
+    Redeem,
+    /// What it was earned for was taken back.
+    TakeBack,
+    /// Its time to be used is over.
+    Expire,
+}
+
+impl RewardEvent {
+    /// Every event.
+    pub const ALL: [Self; 10] = [
+        Self::HoldElapsed,
+        Self::Approve,
+        Self::Reject,
+        Self::Cancel,
+        Self::Disbursed,
+        Self::DisbursementFailed,
+        Self::Retry,
+        Self::Redeem,
+        Self::TakeBack,
+        Self::Expire,
+    ];
+}
+
+/// What an event did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The reward is in a new state.
+    Moved(RewardState),
+    /// It had happened already, or was overtaken: success without effect.
+    Unchanged,
+}
+
+/// Why an event cannot happen to a reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RewardError {
+    /// The hold is not over.
+    #[error("the reward is held until {release_at}")]
+    StillHeld {
+        /// When it will be over.
+        release_at: Timestamp,
+    },
+    /// The state does not allow it.
+    #[error("a reward that is {from} cannot become {to}")]
+    NotAllowed {
+        /// The present state.
+        from: RewardState,
+        /// Where the event leads.
+        to: RewardState,
+    },
+}
+
+/// Applies one event to a reward's state. Pure: the caller reads the clock and writes the result.
+///
+/// # Errors
+/// [`RewardError::StillHeld`] before `release_at`; [`RewardError::NotAllowed`] for what can never
+/// happen in that state.
+pub fn step(
+    state: RewardState,
+    event: RewardEvent,
+    release_at: Timestamp,
+    now: Timestamp,
+) -> Result<Step, RewardError> {
+    use {RewardEvent as E, RewardState as S, Step::*};
+    let refused = |to| Err(RewardError::NotAllowed { from: state, to });
+    match (state, event) {
+        (S::Pending, E::HoldElapsed) if now < release_at => {
+            Err(RewardError::StillHeld { release_at })
+        }
+        (S::Pending, E::HoldElapsed | E::Approve) | (S::Failed, E::Retry) => Ok(Moved(S::Approved)),
+        (
+            S::Approved
+            | S::Issued
+            | S::Redeemed
+            | S::Rejected
+            | S::Cancelled
+            | S::ClawedBack
+            | S::Failed
+            | S::Expired,
+            E::HoldElapsed,
+        )
+        | (S::Approved, E::Approve | E::Retry) => Ok(Unchanged),
+        (
+            S::Issued
+            | S::Redeemed
+            | S::Rejected
+            | S::Cancelled
+            | S::ClawedBack
+            | S::Failed
+            | S::Expired,
+            E::Approve,
+        )
+        | (
+            S::Pending
+            | S::Issued
+            | S::Redeemed
+            | S::Rejected
+            | S::Cancelled
+            | S::ClawedBack
+            | S::Expired,
+            E::Retry,
+        ) => refused(S::Approved),
+
+        (S::Pending | S::Approved | S::Failed, E::Reject) => Ok(Moved(S::Rejected)),
+        (S::Rejected, E::Reject) => Ok(Unchanged),
+        (S::Issued | S::Redeemed | S::Cancelled | S::ClawedBack | S::Expired, E::Reject) => {
+            refused(S::Rejected)
+        }
+
+        (S::Pending | S::Approved | S::Failed, E::Cancel | E::TakeBack) => Ok(Moved(S::Cancelled)),
+        (S::Cancelled, E::Cancel) => Ok(Unchanged),
+        (S::Issued | S::Redeemed | S::Rejected | S::ClawedBack | S::Expired, E::Cancel) => {
+            refused(S::Cancelled)
+        }
+
+        (S::Issued | S::Redeemed, E::TakeBack) => Ok(Moved(S::ClawedBack)),
+        // Nothing is left to take back: it never was, already is, or lapsed by itself.
+        (S::Rejected | S::Cancelled | S::ClawedBack | S::Expired, E::TakeBack) => Ok(Unchanged),
+
+        (S::Approved, E::Disbursed) => Ok(Moved(S::Issued)),
+        (S::Issued | S::Redeemed | S::ClawedBack | S::Expired, E::Disbursed) => Ok(Unchanged),
+        (S::Pending | S::Rejected | S::Cancelled | S::Failed, E::Disbursed) => refused(S::Issued),
+
+        (S::Approved, E::DisbursementFailed) => Ok(Moved(S::Failed)),
+        (S::Failed, E::DisbursementFailed) => Ok(Unchanged),
+        (
+            S::Pending
+            | S::Issued
+            | S::Redeemed
+            | S::Rejected
+            | S::Cancelled
+            | S::ClawedBack
+            | S::Expired,
+            E::DisbursementFailed,
+        ) => refused(S::Failed),
+
+        (S::Issued, E::Redeem) => Ok(Moved(S::Redeemed)),
+        (S::Redeemed, E::Redeem) => Ok(Unchanged),
+        (
+            S::Pending
+            | S::Approved
+            | S::Rejected
+            | S::Cancelled
+            | S::ClawedBack
+            | S::Failed
+            | S::Expired,
+            E::Redeem,
+        ) => refused(S::Redeemed),
+
+        (S::Issued, E::Expire) => Ok(Moved(S::Expired)),
+        // Used or taken back before the time was over.
+        (S::Redeemed | S::Rejected | S::Cancelled | S::ClawedBack | S::Expired, E::Expire) => {
+            Ok(Unchanged)
+        }
+        (S::Pending | S::Approved | S::Failed, E::Expire) => refused(S::Expired),
+    }
+}
+
+/// Off the price, by share or by amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discount {
+    /// A share of the price, in basis points, 1 to 10,000.
+    BasisPoints(u32),
+    /// An amount.
+    Amount(Money),
+}
+
+/// What a reward is worth to its beneficiary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RewardValue {
+    /// Money, credited to the balance.
+    Cash(Money),
+    /// A discount, handed out as a voucher.
+    Discount(Discount),
+    /// Loyalty points, credited to the balance.
+    Points(i64),
+}
+
+impl RewardValue {
+    /// The kind, as the API names it.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Cash(_) => "cash",
+            Self::Discount(_) => "discount",
+            Self::Points(_) => "points",
+        }
+    }
+
+    /// What it adds to a balance: the unit and the amount. A voucher adds nothing.
+    #[must_use]
+    pub fn credit(self) -> Option<(Unit, i64)> {
+        match self {
+            Self::Cash(money) => Some((Unit::Currency(money.currency), money.minor)),
+            Self::Points(points) => Some((Unit::Points, points)),
+            Self::Discount(_) => None,
+        }
+    }
+}
+
+words! {
+    /// Which of the two parties of a referral earns.
+    pub enum Beneficiary {
+        /// Who shared.
+        Referrer = "referrer",
+        /// Who was invited.
+        Referee = "referee",
+    }
+}
+
+/// One change of a reward's state, for its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The state it came to.
+    pub to: RewardState,
+    /// When, on the program's clock.
+    pub at: Timestamp,
+    /// The key that asked for it, or the worker's name.
+    pub by: String,
+    /// The reason given by hand.
+    pub reason: Option<String>,
+}
+
+/// The most transitions that a history keeps; a reward's life has far fewer.
+pub const HISTORY_MAX: usize = 50;
+
+/// What one party earns for one conversion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reward {
+    /// Its id, derived from conversion, incentive and beneficiary: a repetition makes it again.
+    pub id: RewardId,
+    /// The program.
+    pub program: ProgramId,
+    /// Whose it is.
+    pub beneficiary_id: ParticipantId,
+    /// On which side of the referral.
+    pub beneficiary: Beneficiary,
+    /// The conversion that earned it.
+    pub conversion_id: ConversionId,
+    /// The bond under which it was earned.
+    pub referral_id: ReferralId,
+    /// The rule that made it.
+    pub incentive_id: Slug,
+    /// The version of the program's scheme that the rule stood in.
+    pub scheme_version: u64,
+    /// What it is worth.
+    pub value: RewardValue,
+    /// Where it is.
+    pub state: RewardState,
+    /// When the hold ends.
+    pub release_at: Timestamp,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it was disbursed.
+    pub issued_at: Option<Timestamp>,
+    /// The voucher made for it.
+    pub voucher_code: Option<VoucherCode>,
+    /// What happened to it, oldest first.
+    pub history: Vec<Transition>,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+impl Reward {
+    /// The reward after an event, or `None` when the event changes nothing.
+    ///
+    /// # Errors
+    /// As [`step`].
+    pub fn after(
+        &self,
+        event: RewardEvent,
+        now: Timestamp,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<Option<Self>, RewardError> {
+        match step(self.state, event, self.release_at, now)? {
+            Step::Unchanged => Ok(None),
+            Step::Moved(state) => {
+                let mut next = self.clone();
+                next.state = state;
+                if next.history.len() < HISTORY_MAX {
+                    next.history.push(Transition {
+                        to: state,
+                        at: now,
+                        by: by.to_owned(),
+                        reason: reason.map(str::to_owned),
+                    });
+                }
+                if state == RewardState::Issued {
+                    next.issued_at = Some(now);
+                }
+                Ok(Some(next))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Every state and event, decided: `.` unchanged, `-` refused, a letter the next state.
+    #[test]
+    fn every_event_in_every_state() {
+        let letter = |state: RewardState| match state {
+            RewardState::Pending => 'P',
+            RewardState::Approved => 'A',
+            RewardState::Issued => 'I',
+            RewardState::Redeemed => 'D',
+            RewardState::Rejected => 'R',
+            RewardState::Cancelled => 'C',
+            RewardState::ClawedBack => 'B',
+            RewardState::Failed => 'F',
+            RewardState::Expired => 'X',
+        };
+        // Columns as in RewardEvent::ALL: elapsed approve reject cancel disbursed failed retry redeem take-back expire.
+        let table = [
+            (RewardState::Pending, "AARC----C-"),
+            (RewardState::Approved, "..RCIF.-C-"),
+            (RewardState::Issued, ".---.--DBX"),
+            (RewardState::Redeemed, ".---.--.B."),
+            (RewardState::Rejected, ".-.-----.."),
+            (RewardState::Cancelled, ".--.----.."),
+            (RewardState::ClawedBack, ".---.---.."),
+            (RewardState::Failed, ".-RC-.A-C-"),
+            (RewardState::Expired, ".---.---.."),
+        ];
+        for (state, row) in table {
+            let decided: String = RewardEvent::ALL
+                .into_iter()
+                .map(|event| match step(state, event, at(100), at(100)) {
+                    Ok(Step::Moved(next)) => letter(next),
+                    Ok(Step::Unchanged) => '.',
+                    Err(_) => '-',
+                })
+                .collect();
+            assert_eq!(decided, row, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_hold_ends_at_its_instant_and_not_before() {
+        let held = step(
+            RewardState::Pending,
+            RewardEvent::HoldElapsed,
+            at(100),
+            at(99),
+        );
+        assert_eq!(
+            held,
+            Err(RewardError::StillHeld {
+                release_at: at(100)
+            })
+        );
+        let released = step(
+            RewardState::Pending,
+            RewardEvent::HoldElapsed,
+            at(100),
+            at(100),
+        );
+        assert_eq!(released, Ok(Step::Moved(RewardState::Approved)));
+    }
+
+    /// Redelivery: whatever moved a reward moves it once.
+    #[test]
+    fn any_event_repeated_changes_nothing_more() {
+        for &state in RewardState::ALL {
+            for event in RewardEvent::ALL {
+                if let Ok(Step::Moved(next)) = step(state, event, at(0), at(0)) {
+                    let again = step(next, event, at(0), at(0));
+                    assert_eq!(again, Ok(Step::Unchanged), "{state} {event:?} {next}");
+                }
+            }
+        }
+    }
+}

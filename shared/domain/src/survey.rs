@@ -1,0 +1,314 @@
+//! Surveys: who is asked, when, whether at all, and until when an answer counts.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::fact::FactKind;
+use crate::id::{ParticipantId, ProgramId, SurveyId};
+use crate::nps::Score;
+use crate::participant::Consent;
+use crate::program::{MailGround, days};
+use crate::reward::Beneficiary;
+use crate::text::{Comment, Slug};
+use crate::words::words;
+
+/// The longest delay between the event and the question, in hours: 90 days.
+pub const DELAY_HOURS_MAX: u16 = 2_160;
+/// The longest time that a survey stays open, in days.
+pub const CLOSES_AFTER_DAYS_MAX: u16 = 365;
+/// The longest time in which a person is not asked the same again, in days.
+pub const COOLDOWN_DAYS_MAX: u16 = 730;
+/// How long a survey stays open unless its rule says otherwise.
+pub const CLOSES_AFTER_DAYS_DEFAULT: u16 = 30;
+/// How long a person is not asked again unless the rule says otherwise.
+pub const COOLDOWN_DAYS_DEFAULT: u16 = 90;
+
+words! {
+    /// What makes a program ask.
+    pub enum SurveyTrigger {
+        /// The person's own reward was issued.
+        RewardIssued = "reward.issued",
+        /// A conversion was recorded in which the person was a party.
+        ConversionRecorded = "conversion.recorded",
+    }
+}
+
+impl SurveyTrigger {
+    /// The fact that triggers it.
+    #[must_use]
+    pub fn fact(self) -> FactKind {
+        match self {
+            Self::RewardIssued => FactKind::RewardIssued,
+            Self::ConversionRecorded => FactKind::ConversionRecorded,
+        }
+    }
+}
+
+/// One rule of a program: ask these people after that event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyRule {
+    /// Its name within the program.
+    pub id: Slug,
+    /// After what.
+    pub on: SurveyTrigger,
+    /// Whom.
+    pub to: Beneficiary,
+    /// How long after, in hours.
+    pub delay_hours: u16,
+    /// How long an answer counts, in days from sending.
+    pub closes_after_days: u16,
+    /// How long the person is not asked by this rule again, in days.
+    pub cooldown_days: u16,
+}
+
+impl SurveyRule {
+    /// When a survey triggered now is due.
+    #[must_use]
+    pub fn due_at(&self, now: Timestamp) -> Timestamp {
+        let delay = SignedDuration::from_hours(i64::from(self.delay_hours));
+        now.checked_add(delay).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When a survey sent now closes.
+    #[must_use]
+    pub fn closes_at(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(days(self.closes_after_days))
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether a person last asked at `last` may be asked again.
+    #[must_use]
+    pub fn has_cooled_down(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
+        last.is_none_or(|last| now.duration_since(last) >= days(self.cooldown_days))
+    }
+}
+
+words! {
+    /// Where a survey is.
+    pub enum SurveyState {
+        /// Waits for its time.
+        Scheduled = "scheduled",
+        /// Being handed to the mail provider: at most one worker gets here.
+        Sending = "sending",
+        /// Handed over.
+        Sent = "sent",
+        /// Answered; a later answer replaces the earlier one until it closes.
+        Answered = "answered",
+        /// No longer open.
+        Closed = "closed",
+        /// Not sent, for the reason kept with it.
+        Skipped = "skipped",
+        /// The provider refused it.
+        Failed = "failed",
+        /// Whether it was sent is not known. It is never sent again.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// Why a survey was not sent.
+    pub enum SkipReason {
+        /// No mail address is known.
+        NoAddress = "no_address",
+        /// The person did not agree, or objected.
+        NoConsent = "no_consent",
+        /// The person unsubscribed, or the address does not take mail.
+        Suppressed = "suppressed",
+        /// The person was asked not long ago.
+        Cooldown = "cooldown",
+        /// The person was suspended.
+        Suspended = "suspended",
+        /// The rule is gone from the program.
+        RuleGone = "rule_gone",
+    }
+}
+
+/// What is known of the person when a survey is due.
+#[derive(Debug, Clone, Copy)]
+pub struct Addressee<'a> {
+    /// Whether a mail address is known.
+    pub has_address: bool,
+    /// Whether the person is active.
+    pub active: bool,
+    /// What they agreed to.
+    pub consent: &'a Consent,
+    /// Whether the address is on the program's suppression list.
+    pub suppressed: bool,
+    /// When they were last asked by this rule.
+    pub last_asked_at: Option<Timestamp>,
+}
+
+/// Whether to send a due survey now.
+///
+/// # Errors
+/// The reason not to. An objection is final and stands before everything that may pass.
+pub fn may_send(
+    rule: &SurveyRule,
+    ground: MailGround,
+    person: Addressee<'_>,
+    now: Timestamp,
+) -> Result<(), SkipReason> {
+    if !person.active {
+        return Err(SkipReason::Suspended);
+    }
+    if !person.has_address {
+        return Err(SkipReason::NoAddress);
+    }
+    if person.suppressed {
+        return Err(SkipReason::Suppressed);
+    }
+    let consented = match ground {
+        MailGround::LegitimateInterest => person.consent.surveys != Some(false),
+        MailGround::Consent => person.consent.surveys == Some(true),
+    };
+    if !consented {
+        return Err(SkipReason::NoConsent);
+    }
+    if !rule.has_cooled_down(person.last_asked_at, now) {
+        return Err(SkipReason::Cooldown);
+    }
+    Ok(())
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// 0 to 10.
+    pub score: Score,
+    /// In the person's own words.
+    pub comment: Option<Comment>,
+    /// When, on the program's clock.
+    pub answered_at: Timestamp,
+}
+
+/// One survey, to one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Derived from rule, event and person: a repetition makes it again.
+    pub id: SurveyId,
+    /// The program.
+    pub program: ProgramId,
+    /// The rule that asked for it.
+    pub rule_id: Slug,
+    /// Whom it goes to.
+    pub participant_id: ParticipantId,
+    /// Where it is.
+    pub state: SurveyState,
+    /// When it is to be sent.
+    pub due_at: Timestamp,
+    /// When it was handed over.
+    pub sent_at: Option<Timestamp>,
+    /// Until when an answer counts.
+    pub closes_at: Option<Timestamp>,
+    /// The latest answer.
+    pub answer: Option<Answer>,
+    /// Why it was not sent.
+    pub skipped: Option<SkipReason>,
+    /// When it was scheduled.
+    pub created_at: Timestamp,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+impl Survey {
+    /// Whether an answer given now counts. A survey whose sending is in doubt is open: whoever has
+    /// its link got the mail.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        match self.state {
+            SurveyState::Sending
+            | SurveyState::Sent
+            | SurveyState::Answered
+            | SurveyState::Unknown => self.closes_at.is_none_or(|closes| now < closes),
+            SurveyState::Scheduled
+            | SurveyState::Closed
+            | SurveyState::Skipped
+            | SurveyState::Failed => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule() -> SurveyRule {
+        SurveyRule {
+            id: "after-reward".parse().unwrap(),
+            on: SurveyTrigger::RewardIssued,
+            to: Beneficiary::Referrer,
+            delay_hours: 24,
+            closes_after_days: 30,
+            cooldown_days: 90,
+        }
+    }
+
+    #[test]
+    fn consent_address_suppression_and_cooldown_are_respected() {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        let agreed = Consent {
+            surveys: Some(true),
+            ..Consent::default()
+        };
+        let objected = Consent {
+            surveys: Some(false),
+            ..Consent::default()
+        };
+        let silent = Consent::default();
+        let person = |consent| Addressee {
+            has_address: true,
+            active: true,
+            consent,
+            suppressed: false,
+            last_asked_at: None,
+        };
+        let interest = MailGround::LegitimateInterest;
+        let decide = |ground, person| may_send(&rule(), ground, person, now);
+
+        assert_eq!(decide(interest, person(&silent)), Ok(()));
+        assert_eq!(decide(MailGround::Consent, person(&agreed)), Ok(()));
+        assert_eq!(
+            decide(MailGround::Consent, person(&silent)),
+            Err(SkipReason::NoConsent)
+        );
+        assert_eq!(
+            decide(interest, person(&objected)),
+            Err(SkipReason::NoConsent)
+        );
+        assert_eq!(
+            decide(
+                interest,
+                Addressee {
+                    has_address: false,
+                    ..person(&agreed)
+                }
+            ),
+            Err(SkipReason::NoAddress)
+        );
+        assert_eq!(
+            decide(
+                interest,
+                Addressee {
+                    suppressed: true,
+                    ..person(&agreed)
+                }
+            ),
+            Err(SkipReason::Suppressed)
+        );
+        assert_eq!(
+            decide(
+                interest,
+                Addressee {
+                    active: false,
+                    ..person(&agreed)
+                }
+            ),
+            Err(SkipReason::Suspended)
+        );
+        let asked = |days_ago: i64| Addressee {
+            last_asked_at: Some(now - SignedDuration::from_hours(24 * days_ago)),
+            ..person(&agreed)
+        };
+        assert_eq!(decide(interest, asked(89)), Err(SkipReason::Cooldown));
+        assert_eq!(decide(interest, asked(90)), Ok(()));
+    }
+}

@@ -1,0 +1,777 @@
+//! The one way to write: everything that a decision changes, in one `TransactWriteItems`.
+//!
+//! A transaction has a hundred actions and names no item twice, so the builder folds: one ledger
+//! entry with all lines, one counters item per participant with all its counters, one balance
+//! update per participant and unit, one event item with all facts. Actions are labelled, so that a
+//! cancellation says which guard failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use jiff::{SignedDuration, Timestamp};
+use kith_domain::fact::{Fact, FactKind};
+use kith_domain::id::{EventId, LedgerId, ParticipantId, ProgramId, RewardId};
+use kith_domain::ledger::{self, Balance, Line};
+use kith_domain::mode::Mode;
+use kith_domain::money::Unit;
+use kith_domain::program::Program;
+
+use crate::item::{self, CorruptItem, Entity, Item};
+use crate::items::{Event, IdempotencyRecord, LedgerEntry, LedgerReason, RecordedFact, Wake};
+use crate::keys::{self, DueClock, EventRef, IdempotencyScope, IndexKey, Key};
+use crate::retry::{Backoff, is_passing};
+use crate::store::{Store, StoreError, attributes};
+use crate::wake::{Message, Queue};
+
+/// DynamoDB's bound on the actions of a transaction.
+pub const ACTIONS_MAX: usize = 100;
+
+/// How long after its commit an event is looked at again, unless it was dealt with.
+const EVENT_LEASE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a commit needs to know of the program it writes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramScope {
+    /// The program.
+    pub id: ProgramId,
+    /// Its mode.
+    pub mode: Mode,
+    /// Over how many partitions its events and ledger entries of a day are spread.
+    pub shards: u8,
+    /// The facts after which somebody may be asked.
+    pub surveyed: BTreeSet<&'static str>,
+}
+
+impl From<&Program> for ProgramScope {
+    fn from(program: &Program) -> Self {
+        Self {
+            id: program.id,
+            mode: program.mode,
+            shards: program.shards,
+            surveyed: program
+                .surveys
+                .iter()
+                .map(|rule| rule.on.fact().as_str())
+                .collect(),
+        }
+    }
+}
+
+/// What an action insists on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The item is new. Its kind is named.
+    New(&'static str),
+    /// The item is as it was read. Its kind is named.
+    Unchanged(&'static str),
+    /// Counters are as they were read, or below their caps.
+    Counters,
+    /// The idempotency key is free.
+    IdempotencyKey,
+    /// Nothing.
+    None,
+}
+
+/// A guard that did not hold.
+#[derive(Debug, Clone)]
+pub struct FailedGuard {
+    /// Which.
+    pub guard: Guard,
+    /// On which item.
+    pub key: Key,
+    /// The item as it is, if there is one.
+    pub present: Option<Item>,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody wrote between our read and our write: read again and decide again.
+    #[error("what the decision rests on has changed")]
+    Refused(Vec<FailedGuard>),
+    /// The decision needs more actions than a transaction has.
+    #[error("the decision takes {0} actions, and a transaction has {ACTIONS_MAX}")]
+    TooLarge(usize),
+    /// The ledger lines do not sum to zero: a bug, stopped before it is written.
+    #[error(transparent)]
+    Unbalanced(#[from] ledger::Unbalanced),
+    /// The table did not answer. Whether the decision was written is not known; it may be repeated.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<CorruptItem> for CommitError {
+    fn from(error: CorruptItem) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl CommitError {
+    /// Whether it was the idempotency key that somebody else used first.
+    #[must_use]
+    pub fn lost_idempotency_race(&self) -> bool {
+        match self {
+            Self::Refused(failed) => failed
+                .iter()
+                .any(|failed| failed.guard == Guard::IdempotencyKey),
+            Self::TooLarge(_) | Self::Unbalanced(_) | Self::Store(_) => false,
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The event item, if there were facts.
+    pub event: Option<EventRef>,
+}
+
+/// Unfinished work: when to look at it, and whom to wake then.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    pub(crate) clock: DueClock,
+    pub(crate) at: Timestamp,
+    pub(crate) wakes: Vec<Wake>,
+}
+
+/// In which indexes an item stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Indexes {
+    pub(crate) list: Option<IndexKey>,
+    pub(crate) party: Option<IndexKey>,
+    pub(crate) referee: Option<IndexKey>,
+    pub(crate) due: Option<Due>,
+}
+
+/// Whether a put makes an item or changes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The item must not exist.
+    New,
+    /// The item must have this version.
+    Replace(u64),
+    /// Whatever is there.
+    Overwrite,
+}
+
+/// A change of one counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// How much it rises.
+    pub by: u64,
+    /// What has to hold before.
+    pub guard: CountGuard,
+}
+
+/// What has to hold of a counter before it rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountGuard {
+    /// Nothing: writers do not get in each other's way.
+    None,
+    /// It does not rise above this.
+    AtMost(u64),
+    /// It stands where the decision was made.
+    Exactly(u64),
+}
+
+struct Action {
+    guard: Guard,
+    key: Key,
+    item: TransactWriteItem,
+}
+
+/// Everything that one decision writes.
+pub struct Commit {
+    program: Option<ProgramScope>,
+    now: Timestamp,
+    real_now: Timestamp,
+    seed: [u8; 16],
+    actions: Vec<Action>,
+    facts: Vec<Fact>,
+    wakes: Vec<Wake>,
+    lines: Vec<(LedgerReason, Option<RewardId>, Vec<Line>)>,
+    balances: BTreeMap<(ParticipantId, String), (Unit, Balance)>,
+    counters: BTreeMap<ParticipantId, BTreeMap<String, Count>>,
+    fault: Option<CorruptItem>,
+}
+
+impl Commit {
+    /// A commit within a program. `now` is the program's time, `real_now` the real one; `seed` is
+    /// random and makes the commit's ids and its request token, so that repeating this value
+    /// writes the same thing once.
+    #[must_use]
+    pub fn new(
+        program: &ProgramScope,
+        now: Timestamp,
+        real_now: Timestamp,
+        seed: [u8; 16],
+    ) -> Self {
+        Self {
+            program: Some(program.clone()),
+            ..Self::of_operator(now, real_now, seed)
+        }
+    }
+
+    /// A commit outside any program: API keys. It has no facts.
+    #[must_use]
+    pub fn of_operator(now: Timestamp, real_now: Timestamp, seed: [u8; 16]) -> Self {
+        Self {
+            program: None,
+            now,
+            real_now,
+            seed,
+            actions: Vec::new(),
+            facts: Vec::new(),
+            wakes: Vec::new(),
+            lines: Vec::new(),
+            balances: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            fault: None,
+        }
+    }
+
+    /// The program's time at which this is decided.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Real time.
+    pub(crate) fn real_now(&self) -> Timestamp {
+        self.real_now
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.program
+            .as_ref()
+            .map_or(Mode::Live, |program| program.mode)
+    }
+
+    /// Whether nothing would be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+            && self.facts.is_empty()
+            && self.balances.is_empty()
+            && self.counters.is_empty()
+    }
+
+    /// Records a fact, and wakes whoever has to act on it.
+    pub fn fact(&mut self, fact: Fact) -> &mut Self {
+        self.facts.push(fact);
+        self
+    }
+
+    /// Wakes a worker for an item that carries its own due entry.
+    pub(crate) fn wake(&mut self, wake: Wake) {
+        if !self.wakes.contains(&wake) {
+            self.wakes.push(wake);
+        }
+    }
+
+    /// Moves value: the lines of one ledger entry.
+    pub fn ledger(
+        &mut self,
+        reason: LedgerReason,
+        reward: Option<RewardId>,
+        lines: &[Line],
+    ) -> &mut Self {
+        self.lines.push((reason, reward, lines.to_vec()));
+        self
+    }
+
+    /// Changes a participant's balance in a unit.
+    pub fn balance(
+        &mut self,
+        participant: ParticipantId,
+        unit: Unit,
+        change: Balance,
+    ) -> &mut Self {
+        let entry = self
+            .balances
+            .entry((participant, unit.to_string()))
+            .or_insert((unit, Balance::default()));
+        entry.1 = entry.1.plus(change);
+        self
+    }
+
+    /// Raises one of a participant's counters. The stricter guard of two wins.
+    pub fn count(&mut self, participant: ParticipantId, counter: &str, count: Count) -> &mut Self {
+        let counters = self.counters.entry(participant).or_default();
+        counters
+            .entry(counter.to_owned())
+            .and_modify(|present| {
+                present.by = present.by.saturating_add(count.by);
+                if count.guard != CountGuard::None {
+                    present.guard = count.guard;
+                }
+            })
+            .or_insert(count);
+        self
+    }
+
+    /// Keeps the answer to a call with an `Idempotency-Key`.
+    pub fn remember(
+        &mut self,
+        scope: IdempotencyScope,
+        key: &str,
+        record: &IdempotencyRecord,
+    ) -> &mut Self {
+        let key = keys::idempotency(scope, key);
+        match item::write(record) {
+            Ok(body) => {
+                let put = put(&key, body)
+                    .condition_expression("attribute_not_exists(pk) OR expires_at <= :now")
+                    .expression_attribute_values(":now", number(self.real_now.as_second()));
+                self.push_put(Guard::IdempotencyKey, key, put);
+            }
+            Err(fault) => self.fault = Some(fault),
+        }
+        self
+    }
+
+    /// Notes that a worker has dealt with an event, in the transaction of what it did about it.
+    pub fn settle(&mut self, at: EventRef, event: &Event, queue: Queue) -> &mut Self {
+        if !event.awaiting.contains(queue.as_str()) {
+            return self;
+        }
+        let key = keys::event(at);
+        let seen = AttributeValue::Ss(event.awaiting.iter().cloned().collect());
+        let update = update(&key)
+            .condition_expression("awaiting = :seen")
+            .expression_attribute_values(":seen", seen);
+        let update = if event.awaiting.len() == 1 {
+            update.update_expression("REMOVE awaiting, due_pk, due_sk, attempts")
+        } else {
+            let done = AttributeValue::Ss(vec![queue.as_str().to_owned()]);
+            update
+                .update_expression("DELETE awaiting :done")
+                .expression_attribute_values(":done", done)
+        };
+        self.push_update(Guard::Unchanged(Event::KIND), key, update);
+        self
+    }
+
+    pub(crate) fn put<T: Entity>(&mut self, key: Key, value: &T, write: Write, indexes: Indexes) {
+        let mut body = match item::write(value) {
+            Ok(body) => body,
+            Err(fault) => {
+                self.fault = Some(fault);
+                return;
+            }
+        };
+        self.add_indexes(&mut body, &key, indexes);
+        let put = put(&key, body);
+        let (guard, put) = match write {
+            Write::New => (
+                Guard::New(T::KIND),
+                put.condition_expression("attribute_not_exists(pk)"),
+            ),
+            Write::Replace(version) => (
+                Guard::Unchanged(T::KIND),
+                put.condition_expression("version = :was")
+                    .expression_attribute_values(":was", number(version)),
+            ),
+            Write::Overwrite => (Guard::None, put),
+        };
+        self.push_put(guard, key, put);
+    }
+
+    pub(crate) fn delete(&mut self, kind: &'static str, key: Key) {
+        let delete = aws_sdk_dynamodb::types::Delete::builder()
+            .set_key(Some(attributes(&key)))
+            .condition_expression("attribute_exists(pk)")
+            .table_name(String::new())
+            .build();
+        match delete {
+            Ok(delete) => self.actions.push(Action {
+                guard: Guard::Unchanged(kind),
+                key,
+                item: TransactWriteItem::builder().delete(delete).build(),
+            }),
+            Err(error) => self.fault = Some(CorruptItem(error.to_string())),
+        }
+    }
+
+    fn add_indexes(&self, body: &mut Item, key: &Key, indexes: Indexes) {
+        let mut index = |name: &str, index: Option<IndexKey>| {
+            if let Some(index) = index {
+                body.insert(format!("{name}_pk"), AttributeValue::S(index.pk));
+                body.insert(format!("{name}_sk"), AttributeValue::S(index.sk));
+            }
+        };
+        index("list", indexes.list);
+        index("party", indexes.party);
+        index("referee", indexes.referee);
+        if let (Some(due), Some(program)) = (indexes.due, self.program.as_ref()) {
+            let id = format!("{}#{}", key.pk, key.sk);
+            index(
+                "due",
+                Some(keys::due(program.id, program.mode, due.clock, due.at, &id)),
+            );
+            // Plain texts always write.
+            let wakes = serde_json::to_string(&due.wakes).unwrap_or_default();
+            body.insert("wakes".to_owned(), AttributeValue::S(wakes));
+        }
+    }
+
+    fn push_put(
+        &mut self,
+        guard: Guard,
+        key: Key,
+        put: aws_sdk_dynamodb::types::builders::PutBuilder,
+    ) {
+        match put.build() {
+            Ok(put) => self.actions.push(Action {
+                guard,
+                key,
+                item: TransactWriteItem::builder().put(put).build(),
+            }),
+            Err(error) => self.fault = Some(CorruptItem(error.to_string())),
+        }
+    }
+
+    fn push_update(
+        &mut self,
+        guard: Guard,
+        key: Key,
+        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+    ) {
+        match update.build() {
+            Ok(update) => {
+                self.actions.push(Action {
+                    guard,
+                    key,
+                    item: TransactWriteItem::builder().update(update).build(),
+                });
+            }
+            Err(error) => self.fault = Some(CorruptItem(error.to_string())),
+        }
+    }
+
+    /// Folds what was collected into actions.
+    fn close(&mut self) -> Result<Option<EventRef>, CommitError> {
+        let Some(program) = self.program.clone() else {
+            return Ok(None);
+        };
+        for (number, (reason, reward_id, lines)) in
+            std::mem::take(&mut self.lines).into_iter().enumerate()
+        {
+            ledger::check(&lines)?;
+            let place = u64::try_from(number).unwrap_or(0).to_be_bytes();
+            let id = LedgerId::derived(self.now, &[&self.seed, &place]);
+            let entry = LedgerEntry {
+                id,
+                at: self.now,
+                reason,
+                reward_id,
+                lines,
+            };
+            self.put(
+                keys::ledger(program.id, id, program.shards),
+                &entry,
+                Write::New,
+                Indexes::default(),
+            );
+        }
+        for ((participant, _), (unit, change)) in std::mem::take(&mut self.balances) {
+            self.push_balance(program.id, participant, unit, change);
+        }
+        for (participant, counters) in std::mem::take(&mut self.counters) {
+            self.push_counters(program.id, participant, &counters);
+        }
+        Ok(self.push_event(&program))
+    }
+
+    fn push_balance(
+        &mut self,
+        program: ProgramId,
+        participant: ParticipantId,
+        unit: Unit,
+        change: Balance,
+    ) {
+        let parts = [
+            ("available", change.available),
+            ("pending", change.pending),
+            ("in_payout", change.in_payout),
+            ("paid", change.paid),
+        ];
+        let changed: Vec<(&str, i64)> = parts.into_iter().filter(|(_, by)| *by != 0).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let key = keys::balance(program, participant, unit);
+        let adds: Vec<String> = changed
+            .iter()
+            .map(|(name, _)| format!("{name} :{name}"))
+            .collect();
+        let mut update = update(&key)
+            .update_expression(format!(
+                "SET #unit = :unit, kind = :kind ADD {}",
+                adds.join(", ")
+            ))
+            .expression_attribute_names("#unit", "unit")
+            .expression_attribute_values(":unit", AttributeValue::S(unit.to_string()))
+            .expression_attribute_values(":kind", AttributeValue::S("balance".to_owned()));
+        for (name, by) in changed {
+            update = update.expression_attribute_values(format!(":{name}"), number(by));
+        }
+        self.push_update(Guard::None, key, update);
+    }
+
+    fn push_counters(
+        &mut self,
+        program: ProgramId,
+        participant: ParticipantId,
+        counters: &BTreeMap<String, Count>,
+    ) {
+        let key = keys::counters(program, participant);
+        let mut update = update(&key)
+            .expression_attribute_values(":kind", AttributeValue::S("counters".to_owned()));
+        let (mut adds, mut conditions) = (Vec::new(), Vec::new());
+        for (place, (name, count)) in counters.iter().enumerate() {
+            adds.push(format!("#c{place} :by{place}"));
+            update = update
+                .expression_attribute_names(format!("#c{place}"), name)
+                .expression_attribute_values(format!(":by{place}"), number(count.by));
+            let bound = match count.guard {
+                CountGuard::None => continue,
+                CountGuard::AtMost(cap) => {
+                    conditions.push(format!(
+                        "(attribute_not_exists(#c{place}) OR #c{place} <= :g{place})"
+                    ));
+                    cap.saturating_sub(count.by)
+                }
+                CountGuard::Exactly(0) => {
+                    conditions.push(format!("attribute_not_exists(#c{place})"));
+                    continue;
+                }
+                CountGuard::Exactly(was) => {
+                    conditions.push(format!("#c{place} = :g{place}"));
+                    was
+                }
+            };
+            update = update.expression_attribute_values(format!(":g{place}"), number(bound));
+        }
+        let mut update =
+            update.update_expression(format!("SET kind = :kind ADD {}", adds.join(", ")));
+        let guard = if conditions.is_empty() {
+            Guard::None
+        } else {
+            Guard::Counters
+        };
+        if !conditions.is_empty() {
+            update = update.condition_expression(conditions.join(" AND "));
+        }
+        self.push_update(guard, key, update);
+    }
+
+    fn push_event(&mut self, program: &ProgramScope) -> Option<EventRef> {
+        let facts = std::mem::take(&mut self.facts);
+        if facts.is_empty() {
+            return None;
+        }
+        let id = EventId::derived(self.now, &[&self.seed]);
+        let at = EventRef {
+            program: program.id,
+            event: id,
+            shards: program.shards,
+        };
+        let awaiting: BTreeSet<String> = facts
+            .iter()
+            .flat_map(|fact| consumers(program, fact.kind))
+            .map(|queue| queue.as_str().to_owned())
+            .collect();
+        let to_event = |queue: &String| Some(Message::of_event(at).to(queue.parse().ok()?));
+        let mut wakes: Vec<Wake> = awaiting.iter().filter_map(to_event).collect();
+        wakes.extend(std::mem::take(&mut self.wakes));
+        let due = (!awaiting.is_empty()).then(|| Due {
+            clock: DueClock::Real,
+            at: later(self.real_now, EVENT_LEASE),
+            wakes: wakes.clone(),
+        });
+        let recorded = facts.into_iter().enumerate().map(|(number, fact)| {
+            let place = u64::try_from(number).unwrap_or(0).to_be_bytes();
+            let id = if number == 0 {
+                id
+            } else {
+                EventId::derived(self.now, &[&self.seed, &place])
+            };
+            RecordedFact { id, fact }
+        });
+        let event = Event {
+            id,
+            program: program.id,
+            mode: program.mode,
+            created_at: self.now,
+            facts: recorded.collect(),
+            wakes,
+            awaiting,
+        };
+        self.put(
+            keys::event(at),
+            &event,
+            Write::New,
+            Indexes {
+                due,
+                ..Indexes::default()
+            },
+        );
+        Some(at)
+    }
+}
+
+/// Which workers have to deal with a fact, apart from those whose work carries its own due entry.
+fn consumers(program: &ProgramScope, kind: FactKind) -> Vec<Queue> {
+    let mut queues = Vec::new();
+    if kind == FactKind::RewardIssued {
+        queues.push(Queue::Messages);
+    }
+    if program.surveyed.contains(kind.as_str()) {
+        queues.push(Queue::Surveys);
+    }
+    queues
+}
+
+impl Store {
+    /// Writes a decision, all of it or nothing. Conflicts, throttling and lost answers repeat the
+    /// *same* decision under the same token, with full jitter, for as long as there is time.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] when a guard failed: read again and decide again.
+    pub async fn commit(&self, mut commit: Commit) -> Result<Committed, CommitError> {
+        let event = commit.close()?;
+        if let Some(fault) = commit.fault.take() {
+            return Err(fault.into());
+        }
+        if commit.actions.len() > ACTIONS_MAX {
+            return Err(CommitError::TooLarge(commit.actions.len()));
+        }
+        if commit.actions.is_empty() {
+            return Ok(Committed { event });
+        }
+        let token: String = commit
+            .seed
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let items: Vec<TransactWriteItem> = commit
+            .actions
+            .iter()
+            .map(|action| self.in_table(action.item.clone()))
+            .collect();
+        let mut backoff = Backoff::until(self.until);
+        loop {
+            let request = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items.clone()))
+                .client_request_token(&token);
+            let error = match request.send().await {
+                Ok(_) => return Ok(Committed { event }),
+                Err(error) => error,
+            };
+            match verdict(&error) {
+                Verdict::Refused(reasons) => {
+                    return Err(CommitError::Refused(failed(&commit.actions, reasons)));
+                }
+                Verdict::Passing if backoff.wait().await => {}
+                Verdict::Passing | Verdict::Final => {
+                    return Err(StoreError::unavailable("writing", error).into());
+                }
+            }
+        }
+    }
+
+    fn in_table(&self, mut item: TransactWriteItem) -> TransactWriteItem {
+        let name = self.table.to_string();
+        if let Some(put) = item.put.as_mut() {
+            put.table_name.clone_from(&name);
+        }
+        if let Some(update) = item.update.as_mut() {
+            update.table_name.clone_from(&name);
+        }
+        if let Some(delete) = item.delete.as_mut() {
+            delete.table_name = name;
+        }
+        item
+    }
+}
+
+enum Verdict {
+    /// A guard failed.
+    Refused(Vec<CancellationReason>),
+    /// The same request may succeed in a moment.
+    Passing,
+    /// It will not.
+    Final,
+}
+
+fn verdict(error: &SdkError<TransactWriteItemsError>) -> Verdict {
+    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.as_service_error()
+    {
+        let reasons = cancelled.cancellation_reasons();
+        let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
+        if has("ConditionalCheckFailed") {
+            return Verdict::Refused(reasons.to_vec());
+        }
+        let passing = [
+            "TransactionConflict",
+            "ThrottlingError",
+            "ProvisionedThroughputExceeded",
+        ];
+        return if passing.into_iter().any(has) {
+            Verdict::Passing
+        } else {
+            Verdict::Final
+        };
+    }
+    if is_passing(error) {
+        Verdict::Passing
+    } else {
+        Verdict::Final
+    }
+}
+
+/// Reads the reasons by position against the labelled actions.
+fn failed(actions: &[Action], reasons: Vec<CancellationReason>) -> Vec<FailedGuard> {
+    actions
+        .iter()
+        .zip(reasons)
+        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+        .map(|(action, reason)| FailedGuard {
+            guard: action.guard,
+            key: action.key.clone(),
+            present: reason.item,
+        })
+        .collect()
+}
+
+fn put(key: &Key, mut body: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    body.extend(attributes(key));
+    Put::builder()
+        .set_item(Some(body))
+        .table_name(String::new())
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+fn update(key: &Key) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    Update::builder()
+        .set_key(Some(attributes(key)))
+        .table_name(String::new())
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

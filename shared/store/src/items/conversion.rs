@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kith_domain::attribution::{Attribution, Chosen, Considered, Outcome, Reason, TouchKind};
+use kith_domain::channel::Channel;
+use kith_domain::code::ReferralCode;
+use kith_domain::conversion::{CodeIs, CodeUse, Content, Conversion, ConversionState};
+use kith_domain::email::EmailHash;
+use kith_domain::id::{ClickId, ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
+use kith_domain::incentive::{SkipReason, Skipped};
+use kith_domain::program::AttributionModel;
+use kith_domain::reward::Beneficiary;
+use kith_domain::text::{CountryCode, EventName, ExternalId, MetadataKey, MetadataValue, Slug};
+use serde::{Deserialize, Serialize};
+
+use super::MoneyItem;
+use crate::item::{Entity, text, text_option};
+
+/// A recorded order: which conversion it became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The conversion.
+    #[serde(with = "text")]
+    pub conversion_id: ConversionId,
+}
+
+impl Entity for Order {
+    type Stored = Self;
+    const KIND: &'static str = "order";
+
+    fn to_stored(&self) -> Self {
+        self.clone()
+    }
+
+    fn from_stored(stored: Self) -> Self {
+        stored
+    }
+}
+
+/// What lies in the table of a conversion.
+#[derive(Serialize, Deserialize)]
+pub struct ConversionItem {
+    #[serde(with = "text")]
+    id: ConversionId,
+    #[serde(with = "text")]
+    program_id: ProgramId,
+    #[serde(with = "text")]
+    event: EventName,
+    #[serde(with = "text")]
+    external_id: ExternalId,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    referee_external_id: Option<ExternalId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    referee_email_hash: Option<EmailHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amount: Option<MoneyItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    country: Option<CountryCode>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, MetadataItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    said_occurred_at: Option<Timestamp>,
+    #[serde(with = "text")]
+    state: ConversionState,
+    #[serde(with = "text")]
+    occurred_at: Timestamp,
+    #[serde(with = "text")]
+    recorded_at: Timestamp,
+    #[serde(with = "text")]
+    referee_id: ParticipantId,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    referral_id: Option<ReferralId>,
+    attribution: AttributionItem,
+    reward_ids: Vec<String>,
+    skipped: Vec<SkippedItem>,
+    codes: Vec<CodeUseItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    scheme_version: u64,
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum MetadataItem {
+    Boolean(bool),
+    Integer(i64),
+    Text(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttributionItem {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    referrer_id: Option<ParticipantId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    click_id: Option<ClickId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    code: Option<ReferralCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    channel: Option<Channel>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    touch_at: Option<Timestamp>,
+    #[serde(with = "text")]
+    reason: Reason,
+    #[serde(with = "text")]
+    model: AttributionModel,
+    considered: Vec<ConsideredItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ConsideredItem {
+    #[serde(with = "text")]
+    touch: TouchKind,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    click_id: Option<ClickId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    code: Option<ReferralCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    referrer_id: Option<ParticipantId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    at: Option<Timestamp>,
+    #[serde(with = "text")]
+    outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SkippedItem {
+    #[serde(with = "text")]
+    incentive_id: Slug,
+    #[serde(with = "text")]
+    beneficiary: Beneficiary,
+    #[serde(with = "text")]
+    reason: SkipReason,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CodeUseItem {
+    code: String,
+    #[serde(with = "text")]
+    is: CodeIs,
+}
+
+impl Entity for Conversion {
+    type Stored = ConversionItem;
+    const KIND: &'static str = "conversion";
+
+    fn to_stored(&self) -> ConversionItem {
+        let content = &self.content;
+        let metadata = content
+            .metadata
+            .iter()
+            .map(|(key, value)| (key.as_str().to_owned(), MetadataItem::of(value)));
+        let skipped = |skipped: &Skipped| SkippedItem {
+            incentive_id: skipped.incentive_id.clone(),
+            beneficiary: skipped.beneficiary,
+            reason: skipped.reason,
+        };
+        ConversionItem {
+            id: self.id,
+            program_id: self.program,
+            event: content.event.clone(),
+            external_id: content.external_id.clone(),
+            referee_external_id: content.referee_external_id.clone(),
+            referee_email_hash: content.referee_email,
+            amount: content.amount.map(MoneyItem::from),
+            country: content.country,
+            metadata: metadata.collect(),
+            said_occurred_at: content.occurred_at,
+            state: self.state,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            referee_id: self.referee_id,
+            referral_id: self.referral_id,
+            attribution: AttributionItem::of(&self.attribution),
+            reward_ids: self.reward_ids.iter().map(RewardId::to_string).collect(),
+            skipped: self.skipped.iter().map(skipped).collect(),
+            codes: self
+                .codes
+                .iter()
+                .map(|used| CodeUseItem {
+                    code: used.code.clone(),
+                    is: used.is,
+                })
+                .collect(),
+            number: self.number,
+            scheme_version: self.scheme_version,
+            version: self.version,
+        }
+    }
+
+    fn from_stored(stored: ConversionItem) -> Self {
+        let metadata: BTreeMap<MetadataKey, MetadataValue> = stored
+            .metadata
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.parse().ok()?, value.read()?)))
+            .collect();
+        let skipped = |item: SkippedItem| Skipped {
+            incentive_id: item.incentive_id,
+            beneficiary: item.beneficiary,
+            reason: item.reason,
+        };
+        Self {
+            id: stored.id,
+            program: stored.program_id,
+            content: Content {
+                event: stored.event,
+                external_id: stored.external_id,
+                referee_external_id: stored.referee_external_id,
+                referee_email: stored.referee_email_hash,
+                amount: stored.amount.map(Into::into),
+                country: stored.country,
+                metadata: metadata.try_into().unwrap_or_default(),
+                occurred_at: stored.said_occurred_at,
+            },
+            state: stored.state,
+            occurred_at: stored.occurred_at,
+            recorded_at: stored.recorded_at,
+            referee_id: stored.referee_id,
+            referral_id: stored.referral_id,
+            attribution: stored.attribution.read(),
+            reward_ids: stored
+                .reward_ids
+                .iter()
+                .filter_map(|id| id.parse().ok())
+                .collect(),
+            skipped: stored.skipped.into_iter().map(skipped).collect(),
+            codes: stored
+                .codes
+                .into_iter()
+                .map(|used| CodeUse {
+                    code: used.code,
+                    is: used.is,
+                })
+                .collect(),
+            number: stored.number,
+            scheme_version: stored.scheme_version,
+            version: stored.version,
+        }
+    }
+}
+
+impl MetadataItem {
+    fn of(value: &MetadataValue) -> Self {
+        match value {
+            MetadataValue::Text(text) => Self::Text(text.to_string()),
+            MetadataValue::Integer(number) => Self::Integer(*number),
+            MetadataValue::Boolean(flag) => Self::Boolean(*flag),
+        }
+    }
+
+    fn read(self) -> Option<MetadataValue> {
+        match self {
+            Self::Text(text) => MetadataValue::text(&text).ok(),
+            Self::Integer(number) => Some(MetadataValue::Integer(number)),
+            Self::Boolean(flag) => Some(MetadataValue::Boolean(flag)),
+        }
+    }
+}
+
+impl AttributionItem {
+    fn of(attribution: &Attribution) -> Self {
+        let considered = |considered: &Considered| ConsideredItem {
+            touch: considered.touch,
+            click_id: considered.click_id,
+            code: considered.code.clone(),
+            referrer_id: considered.referrer_id,
+            at: considered.at,
+            outcome: considered.outcome,
+        };
+        let chosen = attribution.chosen.as_ref();
+        Self {
+            referrer_id: chosen.map(|chosen| chosen.referrer_id),
+            click_id: chosen.and_then(|chosen| chosen.click_id),
+            code: chosen.and_then(|chosen| chosen.code.clone()),
+            channel: chosen.and_then(|chosen| chosen.channel),
+            touch_at: chosen.and_then(|chosen| chosen.touch_at),
+            reason: attribution.reason,
+            model: attribution.model,
+            considered: attribution.considered.iter().map(considered).collect(),
+        }
+    }
+
+    fn read(self) -> Attribution {
+        let considered = |item: ConsideredItem| Considered {
+            touch: item.touch,
+            click_id: item.click_id,
+            code: item.code,
+            referrer_id: item.referrer_id,
+            at: item.at,
+            outcome: item.outcome,
+        };
+        Attribution {
+            chosen: self.referrer_id.map(|referrer_id| Chosen {
+                referrer_id,
+                click_id: self.click_id,
+                code: self.code,
+                channel: self.channel,
+                touch_at: self.touch_at,
+            }),
+            reason: self.reason,
+            model: self.model,
+            considered: self.considered.into_iter().map(considered).collect(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! One struct per kind of item, and its way to the domain and back.
+
+mod click;
+mod conversion;
+mod event;
+mod money;
+mod participant;
+mod program;
+mod records;
+mod reward;
+mod survey;
+
+pub use click::{ClickItem, VisitorKey};
+pub use conversion::Order;
+pub use event::{Event, RecordedFact, Wake};
+pub(crate) use money::MoneyItem;
+pub use money::UnitBalance;
+pub use participant::{CodeRecord, Lookup};
+pub use program::{LinkTarget, ProgramClock};
+pub use records::{
+    ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
+    MailState, ScopeItem, Suppression, TestMail,
+};
+pub use reward::Voucher;

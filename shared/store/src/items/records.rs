@@ -1,0 +1,348 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use kith_domain::api_key::{KeyHash, Scope};
+use kith_domain::id::{ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId};
+use kith_domain::ledger::{Account, Line};
+use kith_domain::mode::Mode;
+use kith_domain::money::Unit;
+use kith_domain::text::Name;
+use kith_domain::words::words;
+use serde::{Deserialize, Serialize};
+
+use crate::item::{Entity, Item, text, text_option};
+
+macro_rules! stored_as_itself {
+    ($type:ty, $kind:literal) => {
+        impl Entity for $type {
+            type Stored = Self;
+            const KIND: &'static str = $kind;
+
+            fn to_stored(&self) -> Self {
+                self.clone()
+            }
+
+            fn from_stored(stored: Self) -> Self {
+                stored
+            }
+        }
+    };
+}
+
+/// An API key: everything but the secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Its id, which stands in the key too.
+    #[serde(with = "text")]
+    pub id: ApiKeyId,
+    /// What the operator calls it.
+    #[serde(with = "text")]
+    pub name: Name,
+    /// The only mode it reaches.
+    #[serde(with = "text")]
+    pub mode: Mode,
+    /// The only program it reaches; none for an operator's key.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub program_id: Option<ProgramId>,
+    /// What it may do.
+    pub scopes: Vec<ScopeItem>,
+    /// Whether browsers may hold it.
+    pub publishable: bool,
+    /// SHA-256 of the whole key.
+    pub hash: HashItem,
+    /// When it was made.
+    #[serde(with = "text")]
+    pub created_at: Timestamp,
+}
+
+stored_as_itself!(ApiKey, "api_key");
+
+/// A scope, as its word.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScopeItem(#[serde(with = "text")] pub Scope);
+
+/// A key's hash, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct HashItem(pub KeyHash);
+
+impl Serialize for HashItem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0.to_bytes())
+    }
+}
+
+impl<'de> Deserialize<'de> for HashItem {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = serde_dynamo_bytes(deserializer)?;
+        let bytes: [u8; 32] = bytes
+            .try_into()
+            .map_err(|_| serde::de::Error::custom("a key's hash has 32 bytes"))?;
+        Ok(Self(KeyHash::from_bytes(bytes)))
+    }
+}
+
+fn serde_dynamo_bytes<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<u8>, D::Error> {
+    struct Bytes;
+    impl serde::de::Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bytes")
+        }
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+        fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
+    }
+    deserializer.deserialize_byte_buf(Bytes)
+}
+
+/// When a person was last asked by a survey rule.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Asked {
+    /// On the program's clock.
+    #[serde(with = "text")]
+    pub at: Timestamp,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+stored_as_itself!(Asked, "asked");
+
+/// A mail address that gets no more mail from a program.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Suppression {
+    /// Since when.
+    #[serde(with = "text")]
+    pub since: Timestamp,
+    /// Why: `unsubscribed`, `bounce`, `complaint`.
+    pub reason: String,
+}
+
+stored_as_itself!(Suppression, "suppression");
+
+words! {
+    /// Where a mail is.
+    pub enum MailState {
+        /// Being handed to the provider: at most one worker gets here.
+        Sending = "sending",
+        /// Handed over.
+        Sent = "sent",
+        /// Recorded for a test program.
+        Recorded = "recorded",
+        /// Not sent: nobody to send it to, or they do not want it.
+        Skipped = "skipped",
+        /// The provider refused it.
+        Failed = "failed",
+        /// Whether it was sent is not known. It is never sent again.
+        Unknown = "unknown",
+    }
+}
+
+/// What is known of a mail that was, or is being, sent. No address and no text.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MailRecord {
+    /// Derived from the fact it tells of: a repetition meets it.
+    #[serde(with = "text")]
+    pub id: MailId,
+    /// The program.
+    #[serde(with = "text")]
+    pub program_id: ProgramId,
+    /// To whom.
+    #[serde(with = "text")]
+    pub participant_id: ParticipantId,
+    /// What it tells of: `reward_issued`.
+    pub template: String,
+    /// Where it is.
+    #[serde(with = "text")]
+    pub state: MailState,
+    /// Until when the worker that is sending it may be alive, in real time.
+    #[serde(with = "text")]
+    pub lease_until: Timestamp,
+    /// What the provider calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// Why it was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+stored_as_itself!(MailRecord, "mail");
+
+/// A mail of a test program: recorded whole, never sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TestMail {
+    /// Its id.
+    #[serde(with = "text")]
+    pub id: MailId,
+    /// To whom it would have gone.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The body, as text.
+    pub text: String,
+    /// The body, as HTML.
+    pub html: String,
+    /// Further headers.
+    pub headers: BTreeMap<String, String>,
+    /// When the table may drop it, in seconds of real time.
+    pub expires_at: i64,
+}
+
+stored_as_itself!(TestMail, "test_mail");
+
+/// The answer to a call with an `Idempotency-Key`, written in the transaction of its effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyRecord {
+    /// Digest of method, path and body.
+    pub request_hash: String,
+    /// The answer's status.
+    pub status: u16,
+    /// The answer's body.
+    pub body: String,
+    /// When it stops counting, in seconds of real time.
+    pub expires_at: i64,
+}
+
+stored_as_itself!(IdempotencyRecord, "idempotency");
+
+words! {
+    /// What moved value.
+    pub enum LedgerReason {
+        /// A reward was credited.
+        RewardIssued = "reward.issued",
+    }
+}
+
+/// An entry of the ledger: all lines of one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Its id.
+    pub id: LedgerId,
+    /// When, on the program's clock.
+    pub at: Timestamp,
+    /// What moved value.
+    pub reason: LedgerReason,
+    /// The reward it is about.
+    pub reward_id: Option<RewardId>,
+    /// The lines; they sum to zero in every unit.
+    pub lines: Vec<Line>,
+}
+
+/// What lies in the table of a ledger entry.
+#[derive(Serialize, Deserialize)]
+pub struct LedgerEntryItem {
+    #[serde(with = "text")]
+    id: LedgerId,
+    #[serde(with = "text")]
+    at: Timestamp,
+    #[serde(with = "text")]
+    reason: LedgerReason,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    reward_id: Option<RewardId>,
+    lines: Vec<LineItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineItem {
+    account: AccountItem,
+    #[serde(with = "text")]
+    unit: Unit,
+    amount: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AccountItem {
+    Expense,
+    Liability(#[serde(with = "text")] ParticipantId),
+    InPayout(#[serde(with = "text")] ParticipantId),
+    Settled(#[serde(with = "text")] ParticipantId),
+}
+
+impl From<Account> for AccountItem {
+    fn from(account: Account) -> Self {
+        match account {
+            Account::Expense => Self::Expense,
+            Account::Liability(id) => Self::Liability(id),
+            Account::InPayout(id) => Self::InPayout(id),
+            Account::Settled(id) => Self::Settled(id),
+        }
+    }
+}
+
+impl From<AccountItem> for Account {
+    fn from(item: AccountItem) -> Self {
+        match item {
+            AccountItem::Expense => Self::Expense,
+            AccountItem::Liability(id) => Self::Liability(id),
+            AccountItem::InPayout(id) => Self::InPayout(id),
+            AccountItem::Settled(id) => Self::Settled(id),
+        }
+    }
+}
+
+impl Entity for LedgerEntry {
+    type Stored = LedgerEntryItem;
+    const KIND: &'static str = "ledger";
+
+    fn to_stored(&self) -> LedgerEntryItem {
+        let line = |line: &Line| LineItem {
+            account: line.account.into(),
+            unit: line.unit,
+            amount: line.amount,
+        };
+        LedgerEntryItem {
+            id: self.id,
+            at: self.at,
+            reason: self.reason,
+            reward_id: self.reward_id,
+            lines: self.lines.iter().map(line).collect(),
+        }
+    }
+
+    fn from_stored(stored: LedgerEntryItem) -> Self {
+        let line = |line: LineItem| Line {
+            account: line.account.into(),
+            unit: line.unit,
+            amount: line.amount,
+        };
+        Self {
+            id: stored.id,
+            at: stored.at,
+            reason: stored.reason,
+            reward_id: stored.reward_id,
+            lines: stored.lines.into_iter().map(line).collect(),
+        }
+    }
+}
+
+/// A participant's counters, by name. One that was never raised is 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<String, u64>);
+
+impl Counters {
+    /// The counters in an item.
+    #[must_use]
+    pub fn of(item: Option<&Item>) -> Self {
+        let number = |value: &AttributeValue| value.as_n().ok().and_then(|text| text.parse().ok());
+        let counters = item
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.clone(), number(value)?)));
+        Self(counters.collect())
+    }
+
+    /// How high a counter stands.
+    #[must_use]
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,577 @@
+//! Every key of the table, spelled once.
+//!
+//! A partition starts with the program and ends with the entity's own id or natural key, so that
+//! no program is one hot partition and no read can cross programs. The exceptions stand at the
+//! end: what has to be found before its program is known, and what is kept by bucket of time.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kith_domain::code::{ReferralCode, VoucherCode};
+use kith_domain::email::EmailHash;
+use kith_domain::id::{
+    ApiKeyId, ClickId, ConversionId, EventId, LedgerId, MailId, ParticipantId, ProgramId, RewardId,
+    SurveyId,
+};
+use kith_domain::mode::Mode;
+use kith_domain::money::Unit;
+use kith_domain::text::{EventName, ExternalId, Slug};
+use sha2::{Digest, Sha256};
+
+/// Over how many partitions a list is spread.
+pub const LIST_SHARDS: u8 = 4;
+/// Over how many partitions the due index of live programs is spread.
+pub const DUE_SHARDS: u8 = 16;
+/// Between parts of a key. No part but the last one can contain it.
+const SEPARATOR: char = '#';
+
+/// The primary key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: &str) -> Self {
+        Self {
+            pk,
+            sk: sk.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.pk, self.sk)
+    }
+}
+
+/// The key of an item in an index.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IndexKey {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+/// A program.
+#[must_use]
+pub fn program(program: ProgramId) -> Key {
+    Key::new(format!("PROGRAM#{program}"), "PROGRAM")
+}
+
+/// What links need to know of a program.
+#[must_use]
+pub fn links(program: ProgramId) -> Key {
+    Key::new(format!("PROGRAM#{program}"), "LINKS")
+}
+
+/// An earlier version of a program's rules.
+#[must_use]
+pub fn scheme(program: ProgramId, version: u64) -> Key {
+    Key {
+        pk: format!("PROGRAM#{program}"),
+        sk: format!("SCHEME#{version:010}"),
+    }
+}
+
+/// The clock of a test program.
+#[must_use]
+pub fn clock(program: ProgramId) -> Key {
+    Key::new(format!("PROGRAM#{program}"), "CLOCK")
+}
+
+/// A participant: all that is personal about one person.
+#[must_use]
+pub fn participant(program: ProgramId, participant: ParticipantId) -> Key {
+    Key::new(person(program, participant), "PARTICIPANT")
+}
+
+/// The bond of a referee, one at most.
+#[must_use]
+pub fn referral(program: ProgramId, referee: ParticipantId) -> Key {
+    Key::new(person(program, referee), "REFERRAL")
+}
+
+/// A participant's counters: conversions by event, qualified referees, uses of limits.
+#[must_use]
+pub fn counters(program: ProgramId, participant: ParticipantId) -> Key {
+    Key::new(person(program, participant), "COUNTERS")
+}
+
+/// A participant's balance in one unit.
+#[must_use]
+pub fn balance(program: ProgramId, participant: ParticipantId, unit: Unit) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("BALANCE#{unit}"),
+    }
+}
+
+/// When a participant was last asked by a survey rule.
+#[must_use]
+pub fn asked(program: ProgramId, participant: ParticipantId, rule: &Slug) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("ASKED#{rule}"),
+    }
+}
+
+fn person(program: ProgramId, participant: ParticipantId) -> String {
+    format!("PROGRAM#{program}#PARTICIPANT#{participant}")
+}
+
+/// Who the shop calls so.
+#[must_use]
+pub fn external(program: ProgramId, external_id: &ExternalId) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#EXTERNAL#{external_id}"),
+        "PARTICIPANT",
+    )
+}
+
+/// Whose mail address it is.
+#[must_use]
+pub fn email(program: ProgramId, hash: &EmailHash) -> Key {
+    Key::new(format!("PROGRAM#{program}#EMAIL#{hash}"), "PARTICIPANT")
+}
+
+/// A mail address that gets no more mail from this program.
+#[must_use]
+pub fn suppression(program: ProgramId, hash: &EmailHash) -> Key {
+    Key::new(format!("PROGRAM#{program}#SUPPRESSED#{hash}"), "SUPPRESSED")
+}
+
+/// A recorded order; its natural key is its key, so that a repetition meets it. A refund that comes
+/// first waits here too.
+#[must_use]
+pub fn order(program: ProgramId, event: &EventName, external_id: &ExternalId) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#ORDER#{event}#{external_id}"),
+        "ORDER",
+    )
+}
+
+/// A conversion.
+#[must_use]
+pub fn conversion(program: ProgramId, conversion: ConversionId) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#CONVERSION#{conversion}"),
+        "CONVERSION",
+    )
+}
+
+/// A reward.
+#[must_use]
+pub fn reward(program: ProgramId, reward: RewardId) -> Key {
+    Key::new(format!("PROGRAM#{program}#REWARD#{reward}"), "REWARD")
+}
+
+/// A voucher, by its code.
+#[must_use]
+pub fn voucher(program: ProgramId, code: &VoucherCode) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#VOUCHER#{}", code.as_str()),
+        "VOUCHER",
+    )
+}
+
+/// A survey.
+#[must_use]
+pub fn survey(program: ProgramId, survey: SurveyId) -> Key {
+    Key::new(format!("PROGRAM#{program}#SURVEY#{survey}"), "SURVEY")
+}
+
+/// What is known of a mail that was, or is being, sent.
+#[must_use]
+pub fn mail(program: ProgramId, mail: MailId) -> Key {
+    Key::new(format!("PROGRAM#{program}#MAIL#{mail}"), "MAIL")
+}
+
+/// A recorded mail of a test program; one partition, newest last.
+#[must_use]
+pub fn test_mail(program: ProgramId, mail: MailId) -> Key {
+    Key {
+        pk: test_mails(program),
+        sk: mail.to_string(),
+    }
+}
+
+/// The partition of a test program's recorded mails.
+#[must_use]
+pub fn test_mails(program: ProgramId) -> String {
+    format!("PROGRAM#{program}#TESTMAILS")
+}
+
+/// The answer to a call with an `Idempotency-Key`. The key is digested: it comes from outside, and
+/// any visible character may stand in it.
+#[must_use]
+pub fn idempotency(scope: IdempotencyScope, key: &str) -> Key {
+    let digest = Sha256::digest(key.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let pk = match scope {
+        IdempotencyScope::Program(program) => format!("PROGRAM#{program}#IDEMPOTENCY#{digest}"),
+        IdempotencyScope::Operator(mode) => format!("OPERATOR#{mode}#IDEMPOTENCY#{digest}"),
+    };
+    Key::new(pk, "IDEMPOTENCY")
+}
+
+/// Within what an `Idempotency-Key` is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdempotencyScope {
+    /// A program.
+    Program(ProgramId),
+    /// What the operator does outside any program, in one mode.
+    Operator(Mode),
+}
+
+// By bucket of time: a closed bucket is read in one go and never changes.
+
+/// A click, in the bucket of its hour.
+#[must_use]
+pub fn click(program: ProgramId, click: ClickId, shards: u8) -> Key {
+    let hour = click
+        .at()
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%dT%H")
+        .to_string();
+    let id = click.to_string();
+    Key {
+        pk: format!("PROGRAM#{program}#CLICKS#{hour}#{}", shard(&id, shards)),
+        sk: id,
+    }
+}
+
+/// Where an event is: its id, which holds its day, and its shard within the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRef {
+    /// The program.
+    pub program: ProgramId,
+    /// The event item.
+    pub event: EventId,
+    /// Over how many shards the day was spread when it was written.
+    pub shards: u8,
+}
+
+/// The facts of one commit, in the bucket of its day.
+#[must_use]
+pub fn event(event: EventRef) -> Key {
+    let id = event.event.to_string();
+    let pk = events_of_day(
+        event.program,
+        &day(event.event.at()),
+        shard(&id, event.shards),
+    );
+    Key { pk, sk: id }
+}
+
+/// One shard of a day's events.
+#[must_use]
+pub fn events_of_day(program: ProgramId, day: &str, shard: u8) -> String {
+    format!("PROGRAM#{program}#EVENTS#{day}#{shard}")
+}
+
+/// A ledger entry, in the bucket of its day.
+#[must_use]
+pub fn ledger(program: ProgramId, entry: LedgerId, shards: u8) -> Key {
+    let id = entry.to_string();
+    Key {
+        pk: format!(
+            "PROGRAM#{program}#LEDGER#{}#{}",
+            day(entry.at()),
+            shard(&id, shards)
+        ),
+        sk: id,
+    }
+}
+
+/// The day of an instant, UTC.
+#[must_use]
+pub fn day(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string()
+}
+
+// Not program first: what has to be found before its program is known.
+
+/// Where a link finds its referrer: the link does not name the program.
+#[must_use]
+pub fn code(mode: Mode, code: &ReferralCode) -> Key {
+    Key::new(format!("CODE#{mode}#{}", code.folded()), "CODE")
+}
+
+/// An API key, by the id in it.
+#[must_use]
+pub fn api_key(key: ApiKeyId) -> Key {
+    Key::new(format!("KEY#{key}"), "KEY")
+}
+
+/// The random key of a day's visitor hashes.
+#[must_use]
+pub fn visitor_key(day: &str) -> Key {
+    Key::new(format!("VISITORKEY#{day}"), "VISITORKEY")
+}
+
+// Indexes.
+
+/// What is due, and where it waits for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueClock {
+    /// A time of the program's: release, survey, closing. In a test program it comes when the
+    /// program's clock says so.
+    Program,
+    /// Real time: work that may be stuck, a lease.
+    Real,
+}
+
+/// The due index: sparse, only unfinished work is in it. Live work is spread over
+/// [`DUE_SHARDS`]; a test program has a partition of its own, in which real times sort behind the
+/// program's.
+#[must_use]
+pub fn due(program: ProgramId, mode: Mode, clock: DueClock, at: Timestamp, id: &str) -> IndexKey {
+    let time = instant(at);
+    match (mode, clock) {
+        (Mode::Live, DueClock::Program | DueClock::Real) => IndexKey {
+            pk: due_shard(shard(id, DUE_SHARDS)),
+            sk: format!("{time}#{id}"),
+        },
+        (Mode::Test, DueClock::Program) => IndexKey {
+            pk: due_test(program),
+            sk: format!("{time}#{id}"),
+        },
+        (Mode::Test, DueClock::Real) => IndexKey {
+            pk: due_test(program),
+            sk: format!("{REAL_MARK}{time}#{id}"),
+        },
+    }
+}
+
+/// What real times of a test program start with: sorts behind every year.
+pub const REAL_MARK: &str = "real#";
+
+/// One partition of the live due index.
+#[must_use]
+pub fn due_shard(shard: u8) -> String {
+    format!("DUE#{shard:02}")
+}
+
+/// The due partition of a test program.
+#[must_use]
+pub fn due_test(program: ProgramId) -> String {
+    format!("DUE#{program}")
+}
+
+/// Work that was given up on, per mode.
+#[must_use]
+pub fn parked(mode: Mode) -> String {
+    format!("PARKED#{mode}")
+}
+
+/// An instant as it sorts in keys: to the millisecond.
+#[must_use]
+pub fn instant(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// A list of the whole program, spread over [`LIST_SHARDS`], in the order of the ids.
+#[must_use]
+pub fn list(program: ProgramId, list: ListName, id: &str) -> IndexKey {
+    IndexKey {
+        pk: list_shard(program, list, shard(id, LIST_SHARDS)),
+        sk: id.to_owned(),
+    }
+}
+
+/// One partition of a program's list.
+#[must_use]
+pub fn list_shard(program: ProgramId, list: ListName, shard: u8) -> String {
+    format!("PROGRAM#{program}#{}#{shard}", list.as_str())
+}
+
+/// The list of a mode's programs.
+#[must_use]
+pub fn programs(mode: Mode) -> String {
+    format!("PROGRAMS#{mode}")
+}
+
+/// The list of a mode's API keys.
+#[must_use]
+pub fn api_keys(mode: Mode) -> String {
+    format!("KEYS#{mode}")
+}
+
+/// A list of what concerns one participant.
+#[must_use]
+pub fn party(program: ProgramId, participant: ParticipantId, list: ListName) -> String {
+    format!("{}#{}", person(program, participant), list.as_str())
+}
+
+/// What a program has lists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListName {
+    /// Conversions.
+    Conversions,
+    /// Referrals.
+    Referrals,
+    /// Rewards.
+    Rewards,
+    /// Surveys.
+    Surveys,
+}
+
+impl ListName {
+    /// The word in keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conversions => "CONVERSIONS",
+            Self::Referrals => "REFERRALS",
+            Self::Rewards => "REWARDS",
+            Self::Surveys => "SURVEYS",
+        }
+    }
+}
+
+/// The shard of an id: its last byte tells, which is random or a digest's in every id.
+#[must_use]
+pub fn shard(id: &str, shards: u8) -> u8 {
+    let tail = id.rsplit(SEPARATOR).next().unwrap_or(id);
+    let sum = tail
+        .bytes()
+        .rev()
+        .take(2)
+        .fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    sum.checked_rem(shards.max(1)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A changed key is lost data: this test changes only together with a migration.
+    #[test]
+    fn every_format_is_pinned() {
+        let prg = ProgramId::new(Timestamp::UNIX_EPOCH, [1; 10]);
+        let par = ParticipantId::new(Timestamp::UNIX_EPOCH, [2; 10]);
+        let (p, a) = (prg.to_string(), par.to_string());
+        let hash: EmailHash = "00112233445566778899aabbccddeeff".parse().unwrap();
+        let ext: ExternalId = "order#1".parse().unwrap();
+        let evt = EventId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
+        let clk = ClickId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
+        let led = LedgerId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
+        let event_name: EventName = "purchase".parse().unwrap();
+        let rwd = RewardId::new(Timestamp::UNIX_EPOCH, [4; 10]);
+        let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
+        for (key, expected) in [
+            (program(prg), format!("PROGRAM#{p} PROGRAM")),
+            (links(prg), format!("PROGRAM#{p} LINKS")),
+            (scheme(prg, 7), format!("PROGRAM#{p} SCHEME#0000000007")),
+            (clock(prg), format!("PROGRAM#{p} CLOCK")),
+            (
+                participant(prg, par),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} PARTICIPANT"),
+            ),
+            (
+                referral(prg, par),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} REFERRAL"),
+            ),
+            (
+                counters(prg, par),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} COUNTERS"),
+            ),
+            (
+                balance(prg, par, Unit::Points),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} BALANCE#points"),
+            ),
+            (
+                external(prg, &ext),
+                format!("PROGRAM#{p}#EXTERNAL#order#1 PARTICIPANT"),
+            ),
+            (
+                email(prg, &hash),
+                format!("PROGRAM#{p}#EMAIL#{hash} PARTICIPANT"),
+            ),
+            (
+                suppression(prg, &hash),
+                format!("PROGRAM#{p}#SUPPRESSED#{hash} SUPPRESSED"),
+            ),
+            (
+                order(prg, &event_name, &ext),
+                format!("PROGRAM#{p}#ORDER#purchase#order#1 ORDER"),
+            ),
+            (reward(prg, rwd), format!("PROGRAM#{p}#REWARD#{rwd} REWARD")),
+            (
+                click(prg, clk, 1),
+                format!("PROGRAM#{p}#CLICKS#2026-03-01T12#0 {clk}"),
+            ),
+            (
+                event(EventRef {
+                    program: prg,
+                    event: evt,
+                    shards: 1,
+                }),
+                format!("PROGRAM#{p}#EVENTS#2026-03-01#0 {evt}"),
+            ),
+            (
+                ledger(prg, led, 1),
+                format!("PROGRAM#{p}#LEDGER#2026-03-01#0 {led}"),
+            ),
+            (
+                code(Mode::Test, &code_text),
+                "CODE#test#ann-bakes CODE".to_owned(),
+            ),
+            (
+                visitor_key("2026-03-01"),
+                "VISITORKEY#2026-03-01 VISITORKEY".to_owned(),
+            ),
+        ] {
+            assert_eq!(key.to_string(), expected);
+        }
+        let index = |key: IndexKey| format!("{} {}", key.pk, key.sk);
+        let noon = at("2026-03-01T12:00:00Z");
+        let id = rwd.to_string();
+        assert_eq!(
+            index(due(prg, Mode::Live, DueClock::Real, noon, &id)),
+            format!(
+                "DUE#{:02} 2026-03-01T12:00:00.000Z#{id}",
+                shard(&id, DUE_SHARDS)
+            )
+        );
+        assert_eq!(
+            index(due(prg, Mode::Test, DueClock::Program, noon, &id)),
+            format!("DUE#{p} 2026-03-01T12:00:00.000Z#{id}")
+        );
+        assert_eq!(
+            index(due(prg, Mode::Test, DueClock::Real, noon, &id)),
+            format!("DUE#{p} real#2026-03-01T12:00:00.000Z#{id}")
+        );
+        assert_eq!(
+            index(list(prg, ListName::Rewards, &id)),
+            format!("PROGRAM#{p}#REWARDS#{} {id}", shard(&id, LIST_SHARDS))
+        );
+        assert_eq!(
+            party(prg, par, ListName::Rewards),
+            format!("PROGRAM#{p}#PARTICIPANT#{a}#REWARDS")
+        );
+    }
+
+    #[test]
+    fn ids_spread_over_shards() {
+        let mut seen = std::collections::BTreeSet::new();
+        for tail in 0..=255u8 {
+            seen.insert(shard(
+                &RewardId::new(Timestamp::UNIX_EPOCH, [tail; 10]).to_string(),
+                DUE_SHARDS,
+            ));
+        }
+        assert!(seen.len() >= 12, "{seen:?}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Repeating what failed in passing: throttling, conflicts, lost answers.
+//!
+//! The SDK's own retries are off; here is the only loop, because a commit has to be repeated under
+//! the same token and within the time that the invocation has left.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use tokio::time::Instant;
+
+const FIRST_DELAY: Duration = Duration::from_millis(10);
+const DELAY_MAX: Duration = Duration::from_millis(1_000);
+/// Without a deadline nobody waits longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A store that is asked at the very end of its time still tries once.
+const DOUBLINGS_MAX: u32 = 7;
+
+const PASSING: [&str; 9] = [
+    "ThrottlingException",
+    "ThrottledException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "TransactionInProgressException",
+    "LimitExceededException",
+];
+
+/// Full jitter, doubling, until the deadline.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    until: Instant,
+    attempt: u32,
+}
+
+impl Backoff {
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        let patience = Instant::now().checked_add(PATIENCE);
+        let until = match (deadline, patience) {
+            (Some(deadline), _) => deadline,
+            (None, Some(patience)) => patience,
+            (None, None) => Instant::now(),
+        };
+        Self { until, attempt: 0 }
+    }
+
+    /// Waits before the next attempt; `false` when there is no time for one.
+    pub(crate) async fn wait(&mut self) -> bool {
+        let doubled = FIRST_DELAY
+            .saturating_mul(1 << self.attempt.min(DOUBLINGS_MAX))
+            .min(DELAY_MAX);
+        self.attempt = self.attempt.saturating_add(1);
+        let delay = doubled.share(RandomState::new().hash_one(self.attempt));
+        if Instant::now()
+            .checked_add(delay)
+            .is_none_or(|then| then > self.until)
+        {
+            return false;
+        }
+        tokio::time::sleep(delay).await;
+        true
+    }
+}
+
+trait Share {
+    /// A part of the duration, as a random number says.
+    fn share(self, random: u64) -> Self;
+}
+
+impl Share for Duration {
+    fn share(self, random: u64) -> Self {
+        let whole = u64::try_from(self.as_micros()).unwrap_or(u64::MAX);
+        Self::from_micros(random.checked_rem(whole.saturating_add(1)).unwrap_or(0))
+    }
+}
+
+/// Whether the same request may succeed in a moment.
+pub(crate) fn is_passing<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            true
+        }
+        SdkError::ServiceError(service) => service
+            .err()
+            .code()
+            .is_some_and(|code| PASSING.contains(&code)),
+        // The request could not be built; `SdkError` is open for more.
+        SdkError::ConstructionFailure(_) | _ => false,
+    }
+}

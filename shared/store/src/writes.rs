@@ -1,0 +1,415 @@
+//! Where each entity is written: its key, its indexes, its due entry, beside the guard.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use kith_domain::code::ReferralCode;
+use kith_domain::conversion::Conversion;
+use kith_domain::email::EmailHash;
+use kith_domain::id::{ApiKeyId, ParticipantId, ProgramId};
+use kith_domain::participant::{Participant, Referral};
+use kith_domain::program::Program;
+use kith_domain::reward::{Reward, RewardState};
+use kith_domain::survey::{Survey, SurveyState};
+use kith_domain::text::{ExternalId, Slug};
+
+use crate::commit::{Commit, Due, Indexes, Write, later};
+use crate::item::Entity;
+use crate::items::{
+    ApiKey, Asked, CodeRecord, LinkTarget, Lookup, MailRecord, MailState, Order, ProgramClock,
+    Suppression, TestMail, Voucher,
+};
+use crate::keys::{self, DueClock, IndexKey, ListName};
+use crate::wake::{Message, Queue};
+
+/// How long a worker has for what it was woken for, before somebody looks again.
+const LEASE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether an entity is new, or was read with a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Was {
+    /// It must not exist yet.
+    Absent,
+    /// It must still have this version.
+    Version(u64),
+}
+
+impl From<Was> for Write {
+    fn from(was: Was) -> Self {
+        match was {
+            Was::Absent => Self::New,
+            Was::Version(version) => Self::Replace(version),
+        }
+    }
+}
+
+impl Commit {
+    /// A program, what links know of it, and its rules of this version.
+    pub fn program(&mut self, program: &Program, was: Was) -> &mut Self {
+        let list = IndexKey {
+            pk: keys::programs(program.mode),
+            sk: program.id.to_string(),
+        };
+        let indexes = Indexes {
+            list: Some(list),
+            ..Indexes::default()
+        };
+        self.put(keys::program(program.id), program, was.into(), indexes);
+        self.put(
+            keys::links(program.id),
+            &LinkTarget::from(program),
+            Write::Overwrite,
+            Indexes::default(),
+        );
+        self.put(
+            keys::scheme(program.id, program.version),
+            program,
+            Write::New,
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// A test program's clock.
+    pub fn clock(&mut self, program: ProgramId, clock: ProgramClock) -> &mut Self {
+        self.put(
+            keys::clock(program),
+            &clock,
+            Write::Overwrite,
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// A new API key.
+    pub fn api_key(&mut self, key: &ApiKey) -> &mut Self {
+        let list = IndexKey {
+            pk: keys::api_keys(key.mode),
+            sk: key.id.to_string(),
+        };
+        self.put(
+            keys::api_key(key.id),
+            key,
+            Write::New,
+            Indexes {
+                list: Some(list),
+                ..Indexes::default()
+            },
+        );
+        self
+    }
+
+    /// An API key is revoked: from this commit on nobody passes with it.
+    pub fn revoke(&mut self, key: ApiKeyId) -> &mut Self {
+        self.delete(ApiKey::KIND, keys::api_key(key));
+        self
+    }
+
+    /// A participant.
+    pub fn participant(&mut self, participant: &Participant, was: Was) -> &mut Self {
+        let key = keys::participant(participant.program, participant.id);
+        self.put(key, participant, was.into(), Indexes::default());
+        self
+    }
+
+    /// Who is found under an external id.
+    pub fn external_id(
+        &mut self,
+        program: ProgramId,
+        external_id: &ExternalId,
+        participant_id: ParticipantId,
+    ) -> &mut Self {
+        self.put(
+            keys::external(program, external_id),
+            &Lookup { participant_id },
+            Write::New,
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// Who is found under a mail address.
+    pub fn email(
+        &mut self,
+        program: ProgramId,
+        hash: &EmailHash,
+        participant_id: ParticipantId,
+    ) -> &mut Self {
+        self.put(
+            keys::email(program, hash),
+            &Lookup { participant_id },
+            Write::New,
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// Nobody is found under a mail address any more.
+    pub fn forget_email(&mut self, program: ProgramId, hash: &EmailHash) -> &mut Self {
+        self.delete(Lookup::KIND, keys::email(program, hash));
+        self
+    }
+
+    /// A new code.
+    pub fn code(
+        &mut self,
+        code: &ReferralCode,
+        program: ProgramId,
+        participant_id: ParticipantId,
+    ) -> &mut Self {
+        let record = CodeRecord {
+            code: code.clone(),
+            program_id: program,
+            participant_id,
+            active: true,
+        };
+        let key = keys::code(self.mode(), code);
+        self.put(key, &record, Write::New, Indexes::default());
+        self
+    }
+
+    /// Turns a code on or off.
+    pub fn switch_code(&mut self, record: &CodeRecord) -> &mut Self {
+        let key = keys::code(self.mode(), &record.code);
+        self.put(key, record, Write::Overwrite, Indexes::default());
+        self
+    }
+
+    /// The bond of a referee.
+    pub fn referral(&mut self, program: ProgramId, referral: &Referral, was: Was) -> &mut Self {
+        let id = referral.id.to_string();
+        let indexes = Indexes {
+            list: Some(keys::list(program, ListName::Referrals, &id)),
+            party: Some(IndexKey {
+                pk: keys::party(program, referral.referrer_id, ListName::Referrals),
+                sk: id,
+            }),
+            ..Indexes::default()
+        };
+        self.put(
+            keys::referral(program, referral.referee_id),
+            referral,
+            was.into(),
+            indexes,
+        );
+        self
+    }
+
+    /// A new conversion, under its natural key too.
+    pub fn new_conversion(&mut self, conversion: &Conversion) -> &mut Self {
+        let content = &conversion.content;
+        let order = keys::order(conversion.program, &content.event, &content.external_id);
+        self.put(
+            order,
+            &Order {
+                conversion_id: conversion.id,
+            },
+            Write::New,
+            Indexes::default(),
+        );
+        self.conversion(conversion, Was::Absent)
+    }
+
+    /// A conversion.
+    pub fn conversion(&mut self, conversion: &Conversion, was: Was) -> &mut Self {
+        let program = conversion.program;
+        let id = conversion.id.to_string();
+        let of = |participant| IndexKey {
+            pk: keys::party(program, participant, ListName::Conversions),
+            sk: id.clone(),
+        };
+        let indexes = Indexes {
+            list: Some(keys::list(program, ListName::Conversions, &id)),
+            party: conversion
+                .attribution
+                .chosen
+                .as_ref()
+                .map(|chosen| of(chosen.referrer_id)),
+            referee: Some(of(conversion.referee_id)),
+            due: None,
+        };
+        self.put(
+            keys::conversion(program, conversion.id),
+            conversion,
+            was.into(),
+            indexes,
+        );
+        self
+    }
+
+    /// A reward. While it is held or released it is due: at the end of the hold on the program's
+    /// clock, or when its disbursement should long be done.
+    pub fn reward(&mut self, reward: &Reward, was: Was) -> &mut Self {
+        let message = Message::Reward {
+            program_id: reward.program,
+            reward_id: reward.id,
+        }
+        .to(Queue::Rewards);
+        let due = |clock, at| {
+            Some(Due {
+                clock,
+                at,
+                wakes: vec![message.clone()],
+            })
+        };
+        let due = match reward.state {
+            RewardState::Pending => due(DueClock::Program, reward.release_at),
+            RewardState::Approved => {
+                self.wake(message.clone());
+                due(DueClock::Real, later(self.real_now(), LEASE))
+            }
+            RewardState::Issued
+            | RewardState::Redeemed
+            | RewardState::Rejected
+            | RewardState::Cancelled
+            | RewardState::ClawedBack
+            | RewardState::Failed
+            | RewardState::Expired => None,
+        };
+        let id = reward.id.to_string();
+        let indexes = Indexes {
+            list: Some(keys::list(reward.program, ListName::Rewards, &id)),
+            party: Some(IndexKey {
+                pk: keys::party(reward.program, reward.beneficiary_id, ListName::Rewards),
+                sk: id,
+            }),
+            referee: None,
+            due,
+        };
+        self.put(
+            keys::reward(reward.program, reward.id),
+            reward,
+            was.into(),
+            indexes,
+        );
+        self
+    }
+
+    /// A voucher.
+    pub fn voucher(&mut self, program: ProgramId, voucher: &Voucher) -> &mut Self {
+        self.put(
+            keys::voucher(program, &voucher.code),
+            voucher,
+            Write::New,
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// A survey. It is due when it is to be sent, when its sender should long be done, and when it
+    /// closes.
+    pub fn survey(&mut self, survey: &Survey, was: Was) -> &mut Self {
+        let message = Message::Survey {
+            program_id: survey.program,
+            survey_id: survey.id,
+        }
+        .to(Queue::Surveys);
+        let due = |clock, at| Due {
+            clock,
+            at,
+            wakes: vec![message.clone()],
+        };
+        let due = match survey.state {
+            SurveyState::Scheduled => Some(due(DueClock::Program, survey.due_at)),
+            SurveyState::Sending => Some(due(DueClock::Real, later(self.real_now(), LEASE))),
+            SurveyState::Sent | SurveyState::Answered | SurveyState::Unknown => {
+                survey.closes_at.map(|at| due(DueClock::Program, at))
+            }
+            SurveyState::Closed | SurveyState::Skipped | SurveyState::Failed => None,
+        };
+        let id = survey.id.to_string();
+        let indexes = Indexes {
+            list: Some(keys::list(survey.program, ListName::Surveys, &id)),
+            party: Some(IndexKey {
+                pk: keys::party(survey.program, survey.participant_id, ListName::Surveys),
+                sk: id,
+            }),
+            referee: None,
+            due,
+        };
+        self.put(
+            keys::survey(survey.program, survey.id),
+            survey,
+            was.into(),
+            indexes,
+        );
+        self
+    }
+
+    /// When a person was asked by a rule.
+    pub fn asked(
+        &mut self,
+        program: ProgramId,
+        participant: ParticipantId,
+        rule: &Slug,
+        asked: &Asked,
+        was: Was,
+    ) -> &mut Self {
+        self.put(
+            keys::asked(program, participant, rule),
+            asked,
+            was.into(),
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// A mail. While it is being sent it is due: its sender may have died.
+    pub fn mail(&mut self, mail: &MailRecord, was: Was) -> &mut Self {
+        let message = Message::Mail {
+            program_id: mail.program_id,
+            mail_id: mail.id,
+        }
+        .to(Queue::Messages);
+        let due = (mail.state == MailState::Sending).then(|| Due {
+            clock: DueClock::Real,
+            at: later(self.real_now(), LEASE),
+            wakes: vec![message],
+        });
+        self.put(
+            keys::mail(mail.program_id, mail.id),
+            mail,
+            was.into(),
+            Indexes {
+                due,
+                ..Indexes::default()
+            },
+        );
+        self
+    }
+
+    /// A mail of a test program, recorded instead of sent.
+    pub fn test_mail(&mut self, program: ProgramId, mail: &TestMail) -> &mut Self {
+        self.put(
+            keys::test_mail(program, mail.id),
+            mail,
+            Write::New,
+            Indexes::default(),
+        );
+        self
+    }
+
+    /// An address gets no more mail from a program.
+    pub fn suppress(
+        &mut self,
+        program: ProgramId,
+        hash: &EmailHash,
+        suppression: &Suppression,
+    ) -> &mut Self {
+        self.put(
+            keys::suppression(program, hash),
+            suppression,
+            Write::Overwrite,
+            Indexes::default(),
+        );
+        self
+    }
+}
+
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
+    }
+}
