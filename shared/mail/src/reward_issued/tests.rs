@@ -47,7 +47,7 @@ fn cash_for_a_referrer_reads_so() {
         mail.text(),
         "Hello Ann,
 
-thank you for recommending Joe's Artisan Bakery! Somebody followed your recommendation, and here is your reward:
+Thank you for recommending Joe's Artisan Bakery! Somebody followed your recommendation, and here is your reward:
 
     5.00 EUR
 
@@ -88,7 +88,7 @@ fn a_discount_for_a_referee_reads_so() {
         mail.text(),
         "Hello,
 
-welcome to Joe's Artisan Bakery! You came on a friend's recommendation, and here is your gift:
+Welcome to Joe's Artisan Bakery! You came on a friend's recommendation, and here is your gift:
 
     12.5% off
 
