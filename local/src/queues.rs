@@ -13,6 +13,10 @@ use tokio::sync::Notify;
 use crate::state::State;
 use crate::template::QueueSpec;
 pub use wire::WireAnswer;
+pub(crate) use wire::{is_empty_receive, lambda_attributes, md5_of, wait_of};
+
+/// The shortest wait between two looks at a queue that nothing announced.
+const RECHECK: Duration = Duration::from_millis(20);
 
 /// All queues of one bundle. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -112,9 +116,17 @@ impl Queues {
         &self.specs
     }
 
-    /// Told when something arrives in a queue.
-    pub(crate) fn arrivals(&self, queue: &str) -> Option<Arc<Notify>> {
-        self.arrivals.get(queue).cloned()
+    /// Waits until something arrives in a queue or becomes visible, at most this long.
+    pub(crate) async fn wait_for_arrival(&self, queue: &str, at_most: Duration) {
+        let next = self.next_visible_in(queue).ok().flatten();
+        // A message that is visible already was taken by nobody yet: look again soon, not at once.
+        let wait = next.map_or(at_most, |next| next.max(RECHECK).min(at_most));
+        match self.arrivals.get(queue) {
+            Some(arrivals) => {
+                let _ = tokio::time::timeout(wait, arrivals.notified()).await;
+            }
+            None => tokio::time::sleep(wait).await,
+        }
     }
 
     /// Sends one message; returns its id.
@@ -249,7 +261,12 @@ impl Queues {
             .prepare_cached(
                 "UPDATE messages SET visible_ms = ?1 WHERE id = ?2 AND receipt = ?3 AND queue = ?4",
             )?
-            .execute(params![later(self.now_ms(), visibility), id, receipt, queue])?;
+            .execute(params![
+                later(self.now_ms(), visibility),
+                id,
+                receipt,
+                queue
+            ])?;
         self.announce(queue);
         Ok(())
     }
@@ -319,7 +336,7 @@ impl Queues {
     }
 
     /// When the next message of a queue becomes visible, from now on.
-    pub(crate) fn next_visible_in(&self, queue: &str) -> Result<Option<Duration>, QueueError> {
+    fn next_visible_in(&self, queue: &str) -> Result<Option<Duration>, QueueError> {
         let next: Option<i64> = self
             .state
             .connection()

@@ -29,9 +29,9 @@ pub enum TableError {
     /// The emulator refused.
     #[error("the embedded table cannot be opened: {0}")]
     Emulator(#[from] DynoxideError),
-    /// Its indexes could not be made.
-    #[error("the stream's indexes cannot be made: {0}")]
-    StreamIndexes(#[from] rusqlite::Error),
+    /// The database beside it failed.
+    #[error("the table's stream cannot be used: {0}")]
+    Stream(#[from] rusqlite::Error),
     /// The data is of another template.
     #[error(
         "the table in the data folder was made by another template ({0}); \

@@ -52,7 +52,10 @@ fn queues() -> (Queues, Arc<SetClock>) {
 }
 
 fn bodies(received: &[Message]) -> Vec<&str> {
-    received.iter().map(|message| message.body.as_str()).collect()
+    received
+        .iter()
+        .map(|message| message.body.as_str())
+        .collect()
 }
 
 #[test]
@@ -67,9 +70,17 @@ fn a_received_message_is_hidden_until_its_timeout() {
     let second = queues.receive("work", 10, None).unwrap();
     assert_eq!(second.first().unwrap().receives, 2);
 
-    queues.delete("work", &first.first().unwrap().receipt).unwrap();
-    assert_eq!(queues.depth("work").unwrap().in_flight, 1, "the old receipt is void");
-    queues.delete("work", &second.first().unwrap().receipt).unwrap();
+    queues
+        .delete("work", &first.first().unwrap().receipt)
+        .unwrap();
+    assert_eq!(
+        queues.depth("work").unwrap().in_flight,
+        1,
+        "the old receipt is void"
+    );
+    queues
+        .delete("work", &second.first().unwrap().receipt)
+        .unwrap();
     assert!(queues.depth("work").unwrap().is_empty());
 }
 
@@ -105,7 +116,9 @@ fn what_was_in_flight_is_visible_after_a_restart() {
     {
         let queues = queues_of(State::open(Some(&path)).unwrap(), &clock);
         queues.send("work", "a", Duration::ZERO).unwrap();
-        queues.send("work", "later", Duration::from_secs(60)).unwrap();
+        queues
+            .send("work", "later", Duration::from_secs(60))
+            .unwrap();
         assert_eq!(queues.receive("work", 10, None).unwrap().len(), 1);
     }
     let queues = queues_of(State::open(Some(&path)).unwrap(), &clock);
@@ -124,14 +137,30 @@ fn the_wire_refuses_what_sqs_refuses() {
     let url = "http://127.0.0.1:1/000000000000/work";
     let kind = |answer: &Value| answer.get("__type").unwrap().as_str().unwrap().to_owned();
 
-    let answer = call(&queues, "SendMessage", &json!({"QueueUrl": "http://x/1/none", "MessageBody": "a"}));
+    let answer = call(
+        &queues,
+        "SendMessage",
+        &json!({"QueueUrl": "http://x/1/none", "MessageBody": "a"}),
+    );
     assert_eq!(kind(&answer), "com.amazonaws.sqs#QueueDoesNotExist");
-    let answer = call(&queues, "ReceiveMessage", &json!({"QueueUrl": url, "MaxNumberOfMessages": 11}));
+    let answer = call(
+        &queues,
+        "ReceiveMessage",
+        &json!({"QueueUrl": url, "MaxNumberOfMessages": 11}),
+    );
     assert_eq!(kind(&answer), "com.amazonaws.sqs#InvalidParameterValue");
     let twins = json!([{"Id": "1", "MessageBody": "a"}, {"Id": "1", "MessageBody": "b"}]);
-    let answer = call(&queues, "SendMessageBatch", &json!({"QueueUrl": url, "Entries": twins}));
+    let answer = call(
+        &queues,
+        "SendMessageBatch",
+        &json!({"QueueUrl": url, "Entries": twins}),
+    );
     assert_eq!(kind(&answer), "com.amazonaws.sqs#BatchEntryIdsNotDistinct");
-    let answer = call(&queues, "DeleteMessage", &json!({"QueueUrl": url, "ReceiptHandle": "x"}));
+    let answer = call(
+        &queues,
+        "DeleteMessage",
+        &json!({"QueueUrl": url, "ReceiptHandle": "x"}),
+    );
     assert_eq!(kind(&answer), "com.amazonaws.sqs#ReceiptHandleIsInvalid");
 }
 
@@ -140,7 +169,11 @@ fn a_batch_succeeds_in_part() {
     let (queues, _clock) = queues();
     let url = "http://127.0.0.1:1/000000000000/work";
     let entries = json!([{"Id": "1", "MessageBody": "hello"}, {"Id": "2", "MessageBody": ""}]);
-    let answer = call(&queues, "SendMessageBatch", &json!({"QueueUrl": url, "Entries": entries}));
+    let answer = call(
+        &queues,
+        "SendMessageBatch",
+        &json!({"QueueUrl": url, "Entries": entries}),
+    );
     assert_eq!(answer.pointer("/Successful/0/Id").unwrap(), "1");
     assert_eq!(
         answer.pointer("/Successful/0/MD5OfMessageBody").unwrap(),

@@ -285,9 +285,8 @@ fn entries(request: &Value) -> Result<&Vec<Value>, Refusal> {
         .get("Entries")
         .and_then(Value::as_array)
         .ok_or_else(|| missing("Entries"))?;
-    let batch_fault = |kind: &'static str, query: &'static str, message: &str| {
-        Err(refused(kind, query, message))
-    };
+    let batch_fault =
+        |kind: &'static str, query: &'static str, message: &str| Err(refused(kind, query, message));
     if entries.is_empty() {
         return batch_fault(
             "EmptyBatchRequest",

@@ -181,7 +181,10 @@ mod tests {
         for index in 1_000..6_000 {
             put(&table, &index.to_string());
         }
-        let late = (0..5).map(|round| hundred(10_000 + round * 100)).min().unwrap();
+        let late = (0..5)
+            .map(|round| hundred(10_000 + round * 100))
+            .min()
+            .unwrap();
         assert!(
             late < early.saturating_mul(4),
             "100 puts took {early:?} at first and {late:?} after thousands"

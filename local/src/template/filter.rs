@@ -151,9 +151,7 @@ mod tests {
             "eventName": ["INSERT"],
             "dynamodb": {"NewImage": {"kind": {"S": ["event"]}}}
         }));
-        let record = |name: &str, kind: &str| {
-            json!({"eventName": name, "dynamodb": {"NewImage": {"kind": {"S": kind}}}})
-        };
+        let record = |name: &str, kind: &str| json!({"eventName": name, "dynamodb": {"NewImage": {"kind": {"S": kind}}}});
         assert!(filter.passes(&record("INSERT", "event")));
         assert!(!filter.passes(&record("MODIFY", "event")));
         assert!(!filter.passes(&record("INSERT", "click")));
@@ -175,7 +173,8 @@ mod tests {
 
     #[test]
     fn prefixes_and_alternatives() {
-        let filter = filter(&json!({"a": [{"prefix": "rwd_"}, "x"], "b": [{"anything-but": ["y"]}]}));
+        let filter =
+            filter(&json!({"a": [{"prefix": "rwd_"}, "x"], "b": [{"anything-but": ["y"]}]}));
         assert!(filter.passes(&json!({"a": "rwd_1", "b": "z"})));
         assert!(filter.passes(&json!({"a": ["no", "x"], "b": 1})));
         assert!(!filter.passes(&json!({"a": "cnv_1", "b": "z"})));

@@ -182,8 +182,10 @@ impl Reader<'_> {
             }
         }
         let name = self.physical_name(id, at);
-        self.packages
-            .insert(self.names.arn("lambda", &format!("{name}/Arn")), package.clone());
+        self.packages.insert(
+            self.names.arn("lambda", &format!("{name}/Arn")),
+            package.clone(),
+        );
         self.packages.insert(name, package.clone());
         let spec = FunctionSpec {
             logical_id: id.to_owned(),
@@ -200,7 +202,12 @@ impl Reader<'_> {
         }
         let events = properties.get("Events").and_then(Value::as_object);
         for (name, event) in events.into_iter().flatten() {
-            self.event(&package, name, event, &format!("{at}.Properties.Events.{name}"));
+            self.event(
+                &package,
+                name,
+                event,
+                &format!("{at}.Properties.Events.{name}"),
+            );
         }
     }
 
@@ -227,9 +234,9 @@ impl Reader<'_> {
                         .push(format!("{at} needs a schedule of the form rate(n unit)")),
                 }
             }
-            other => self
-                .faults
-                .push(format!("{at}: events of type {other:?} are not supported here")),
+            other => self.faults.push(format!(
+                "{at}: events of type {other:?} are not supported here"
+            )),
         }
     }
 
@@ -266,19 +273,26 @@ impl Reader<'_> {
             .any(|other| other.method == route.method && other.path == route.path);
         if twin {
             let key = format!("{} {}", route.method, route.path);
-            self.faults.push(format!("{at}: {} is routed twice", key.trim()));
-        } else if !route.path.starts_with('/') && route.path != "$default" {
             self.faults
-                .push(format!("{at}: the path {} does not begin with /", route.path));
+                .push(format!("{at}: {} is routed twice", key.trim()));
+        } else if !route.path.starts_with('/') && route.path != "$default" {
+            self.faults.push(format!(
+                "{at}: the path {} does not begin with /",
+                route.path
+            ));
         } else {
             self.template.routes.push(route);
         }
     }
 
     fn standalone_mapping(&mut self, properties: &Value, at: &str) {
-        let function = properties.get("FunctionName").map(text_of).unwrap_or_default();
+        let function = properties
+            .get("FunctionName")
+            .map(text_of)
+            .unwrap_or_default();
         let Some(package) = self.packages.get(&function).cloned() else {
-            self.faults.push(format!("{at}: there is no function {function}"));
+            self.faults
+                .push(format!("{at}: there is no function {function}"));
             return;
         };
         let source = properties.get("EventSourceArn");
@@ -383,7 +397,8 @@ impl Reader<'_> {
                 max_receives,
             });
             if redrive.is_none() {
-                self.faults.push(format!("{at}: the redrive policy is incomplete"));
+                self.faults
+                    .push(format!("{at}: the redrive policy is incomplete"));
             }
             redrive
         });
@@ -463,7 +478,8 @@ impl Reader<'_> {
             faults.push("Resources: there is no function".to_owned());
         }
         if !template.stream_mappings.is_empty() && !template.table.has_stream {
-            faults.push("Resources: a function reads the table's stream, but it has none".to_owned());
+            faults
+                .push("Resources: a function reads the table's stream, but it has none".to_owned());
         }
         let mut missing = BTreeSet::new();
         for queue in template.queues.values() {
@@ -493,7 +509,11 @@ impl Reader<'_> {
                 }
             }
         }
-        faults.extend(missing.iter().map(|name| format!("there is no queue {name}")));
+        faults.extend(
+            missing
+                .iter()
+                .map(|name| format!("there is no queue {name}")),
+        );
         self.faults.extend(faults);
     }
 }
@@ -506,7 +526,10 @@ fn resources(root: &Value) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 fn kind(value: &Value) -> &str {
-    value.get("Type").and_then(Value::as_str).unwrap_or_default()
+    value
+        .get("Type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn number(value: &Value) -> Option<u64> {

@@ -77,7 +77,10 @@ fn everything_the_host_runs_is_read() {
     let document = Document::read(SMALL).unwrap();
     assert_eq!(
         document.secrets().get("Key"),
-        Some(&SecretSpec { length: 43, inside: None })
+        Some(&SecretSpec {
+            length: 43,
+            inside: None
+        })
     );
     let template = document.resolve(&names()).unwrap();
 
@@ -135,7 +138,10 @@ fn faults_are_told_together_and_with_their_place() {
         .replace("!Ref Work\n", "!Ref Wrok\n")
         .replace("VisibilityTimeout: 60", "VisibilityTimeout: 9")
         .replace("rate(1 minute)", "cron(0 12 * * ? *)");
-    let error = Document::read(&broken).unwrap().resolve(&names()).unwrap_err();
+    let error = Document::read(&broken)
+        .unwrap()
+        .resolve(&names())
+        .unwrap_err();
     let text = error.to_string();
     assert!(text.contains("Resources.Worker.Properties"), "{text}");
     assert!(text.contains("Wrok"), "{text}");
@@ -143,14 +149,23 @@ fn faults_are_told_together_and_with_their_place() {
     let broken = SMALL
         .replace("VisibilityTimeout: 60", "VisibilityTimeout: 9")
         .replace("rate(1 minute)", "cron(0 12 * * ? *)");
-    let error = Document::read(&broken).unwrap().resolve(&names()).unwrap_err();
+    let error = Document::read(&broken)
+        .unwrap()
+        .resolve(&names())
+        .unwrap_err();
     assert_eq!(error.faults.len(), 2, "{error}");
 }
 
 #[test]
 fn a_parameter_without_a_value_is_named() {
-    let broken = SMALL.replace("Hops: { Type: Number, Default: 0 }", "Hops: { Type: Number }");
-    let error = Document::read(&broken).unwrap().resolve(&names()).unwrap_err();
+    let broken = SMALL.replace(
+        "Hops: { Type: Number, Default: 0 }",
+        "Hops: { Type: Number }",
+    );
+    let error = Document::read(&broken)
+        .unwrap()
+        .resolve(&names())
+        .unwrap_err();
     assert!(error.to_string().contains("Parameters.Hops"), "{error}");
 }
 
@@ -171,10 +186,19 @@ fn the_projects_own_template_is_usable() {
     let template = document.resolve(&names).unwrap();
     assert!(template.routes.iter().any(|route| route.path == "$default"));
     assert_eq!(template.stream_mappings.len(), 1);
-    assert!(template.stream_mappings.iter().all(|mapping| !mapping.filter.is_empty()));
+    assert!(
+        template
+            .stream_mappings
+            .iter()
+            .all(|mapping| !mapping.filter.is_empty())
+    );
     for function in template.functions.values() {
         for (name, value) in &function.variables {
-            assert!(!value.contains("{{"), "{name} of {} is open", function.package);
+            assert!(
+                !value.contains("{{"),
+                "{name} of {} is open",
+                function.package
+            );
         }
     }
 }

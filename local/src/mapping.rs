@@ -1,0 +1,6 @@
+//! What feeds functions besides HTTP: queues, the table's stream, schedules.
+
+pub(crate) mod queue;
+mod report;
+pub(crate) mod schedule;
+pub(crate) mod stream;
