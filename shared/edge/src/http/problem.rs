@@ -1,0 +1,403 @@
+//! Refusals as RFC 9457 describes them: `application/problem+json`.
+//!
+//! `type` is `urn:kith:problem:{code}`: a name, since there is no page to lead to. `code` repeats
+//! it for clients, and is the contract; `detail` is for people and may change.
+
+use serde_json::{Map, Value, json};
+
+use super::Response;
+
+/// What went wrong underneath: logged, never shown.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One fault of a request that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: a JSON pointer into the body, or `/query/{name}` for a parameter of the query.
+    pub pointer: String,
+    /// What to change.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault at a pointer.
+    #[must_use]
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Why a request was not done. Everything but [`Self::cause`] is for the client and safe to show.
+#[derive(Debug)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    retryable: bool,
+    errors: Vec<Fault>,
+    retry_after: Option<u32>,
+    allow: Option<String>,
+    members: Map<String, Value>,
+    cause: Option<BoxError>,
+}
+
+impl Problem {
+    /// A problem of any kind; the constructors below name those of the contract.
+    #[must_use]
+    pub fn new(
+        status: u16,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Parts {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            retryable: false,
+            errors: Vec::new(),
+            retry_after: None,
+            allow: None,
+            members: Map::new(),
+            cause: None,
+        }))
+    }
+
+    /// 400: the request cannot be read.
+    #[must_use]
+    pub fn unreadable_body(detail: impl Into<String>) -> Self {
+        Self::new(
+            400,
+            "unreadable_body",
+            "The request cannot be read",
+            detail,
+        )
+    }
+
+    /// 401: no valid credentials.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(
+            401,
+            "unauthenticated",
+            "A valid key is needed",
+            "Send an API key as `Authorization: Bearer <key>`.",
+        )
+    }
+
+    /// 403: a known caller without the scope.
+    #[must_use]
+    pub fn missing_scope(scope: &str) -> Self {
+        Self::new(
+            403,
+            "missing_scope",
+            "The key may not do this",
+            format!("The key lacks the scope {scope}."),
+        )
+    }
+
+    /// 404: missing, or not the caller's to see; the two are answered alike.
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(404, "not_found", "Not found", format!("There is no such {what}."))
+    }
+
+    /// 405, with the methods that the path has.
+    #[must_use]
+    pub fn method_not_allowed(allow: impl Into<String>) -> Self {
+        let allow = allow.into();
+        let mut problem = Self::new(
+            405,
+            "method_not_allowed",
+            "The path has no such method",
+            format!("The path has: {allow}."),
+        );
+        problem.0.allow = Some(allow);
+        problem
+    }
+
+    /// 409: a rule, or the state of things, stands against it.
+    #[must_use]
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(409, code, "The state of things does not allow it", detail)
+    }
+
+    /// 409 that may pass when repeated: somebody wrote in between.
+    #[must_use]
+    pub fn race(what: &str) -> Self {
+        let mut problem = Self::conflict(
+            "concurrent_change",
+            format!("The {what} changed while it was being written."),
+        );
+        problem.0.retryable = true;
+        problem
+    }
+
+    /// 412: the version that the caller edited is not the present one.
+    #[must_use]
+    pub fn version_conflict() -> Self {
+        Self::new(
+            412,
+            "version_conflict",
+            "It was changed in between",
+            "`If-Match` names another version than the present one.",
+        )
+    }
+
+    /// 413.
+    #[must_use]
+    pub fn body_too_large(bytes_max: usize) -> Self {
+        Self::new(
+            413,
+            "body_too_large",
+            "The body is too large",
+            format!("A body has at most {bytes_max} bytes."),
+        )
+    }
+
+    /// 415, naming the media type that is taken.
+    #[must_use]
+    pub fn unsupported_media_type(taken: &str) -> Self {
+        Self::new(
+            415,
+            "unsupported_media_type",
+            "The body is of another media type",
+            format!("Send the body as {taken}."),
+        )
+    }
+
+    /// 422 with every fault.
+    #[must_use]
+    pub fn invalid_request(errors: Vec<Fault>) -> Self {
+        let mut problem = Self::new(
+            422,
+            "invalid_request",
+            "The request is not acceptable",
+            "Every fault stands in `errors`.",
+        );
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// 422: the idempotency key belongs to another request.
+    #[must_use]
+    pub fn idempotency_key_reused() -> Self {
+        Self::new(
+            422,
+            "idempotency_key_reused",
+            "The idempotency key was used before",
+            "This idempotency key was used for a different request.",
+        )
+    }
+
+    /// 429.
+    #[must_use]
+    pub fn too_many_requests(retry_after_seconds: u32) -> Self {
+        let mut problem = Self::new(
+            429,
+            "too_many_requests",
+            "Too many requests",
+            "Wait before calling again.",
+        );
+        problem.0.retryable = true;
+        problem.0.retry_after = Some(retry_after_seconds);
+        problem
+    }
+
+    /// 503: something that is needed does not answer in time. Nothing is known to have happened.
+    #[must_use]
+    pub fn unavailable(retry_after_seconds: u32) -> Self {
+        let mut problem = Self::new(
+            503,
+            "unavailable",
+            "Not available at the moment",
+            "Repeat the request after a while, with the same idempotency key if it had one.",
+        );
+        problem.0.retryable = true;
+        problem.0.retry_after = Some(retry_after_seconds);
+        problem
+    }
+
+    /// 500: our bug.
+    #[must_use]
+    pub fn internal(cause: impl Into<BoxError>) -> Self {
+        let mut problem = Self::new(
+            500,
+            "internal",
+            "It went wrong here",
+            "The fault is ours. It was recorded under `instance`.",
+        );
+        problem.0.cause = Some(cause.into());
+        problem
+    }
+
+    /// With what went wrong underneath, for the log.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// With faults, for refusals other than [`Self::invalid_request`] that name pointers.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<Fault>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    /// With a member of its own. The standard members cannot be replaced.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: Value) -> Self {
+        self.0.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// The stable name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// What went wrong, for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The faults of the request.
+    #[must_use]
+    pub fn errors(&self) -> &[Fault] {
+        &self.0.errors
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// What went wrong underneath. Not for clients.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
+    }
+
+    /// The answer; `instance` is the id of the request.
+    #[must_use]
+    pub fn into_response(self, instance: &str) -> Response {
+        let parts = *self.0;
+        let mut members = parts.members;
+        members.insert("type".to_owned(), json!(format!("urn:kith:problem:{}", parts.code)));
+        members.insert("title".to_owned(), json!(parts.title));
+        members.insert("status".to_owned(), json!(parts.status));
+        members.insert("detail".to_owned(), json!(parts.detail));
+        members.insert("instance".to_owned(), json!(instance));
+        members.insert("code".to_owned(), json!(parts.code));
+        members.insert("retryable".to_owned(), json!(parts.retryable));
+        if !parts.errors.is_empty() {
+            let errors = parts.errors.iter().map(
+                |fault| json!({"pointer": fault.pointer, "detail": fault.detail}),
+            );
+            members.insert("errors".to_owned(), errors.collect());
+        }
+        let mut response = Response::text(
+            parts.status,
+            "application/problem+json",
+            Value::Object(members).to_string(),
+        )
+        .header("cache-control", "no-store");
+        if let Some(seconds) = parts.retry_after {
+            response = response.header("retry-after", seconds.to_string());
+        }
+        if let Some(allow) = parts.allow {
+            response = response.header("allow", allow);
+        }
+        if parts.status == 401 {
+            response = response.header("www-authenticate", "Bearer");
+        }
+        response
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_everything_at_once() {
+        let problem = Problem::invalid_request(vec![Fault::new("/amount/currency", "no")])
+            .with_member("status", json!("forged"))
+            .with_member("hint", json!("x"))
+            .caused_by("secret cause");
+        let response = problem.into_response("req-1");
+        assert_eq!(response.status(), 422);
+        assert_eq!(response.header_value("content-type"), Some("application/problem+json"));
+        let body: Value = serde_json::from_str(response.body_text()).unwrap();
+        assert_eq!(
+            body,
+            json!({
+                "type": "urn:kith:problem:invalid_request",
+                "title": "The request is not acceptable",
+                "status": 422,
+                "detail": "Every fault stands in `errors`.",
+                "instance": "req-1",
+                "code": "invalid_request",
+                "retryable": false,
+                "errors": [{"pointer": "/amount/currency", "detail": "no"}],
+                "hint": "x"
+            })
+        );
+    }
+
+    /// Statuses, codes, headers and whether to repeat: what clients are written against.
+    #[test]
+    fn every_problem_of_the_contract() {
+        type Row = (Problem, u16, &'static str, bool, Option<(&'static str, &'static str)>);
+        let table: Vec<Row> = vec![
+            (Problem::unreadable_body("x"), 400, "unreadable_body", false, None),
+            (Problem::unauthenticated(), 401, "unauthenticated", false, Some(("www-authenticate", "Bearer"))),
+            (Problem::missing_scope("keys:write"), 403, "missing_scope", false, None),
+            (Problem::not_found("program"), 404, "not_found", false, None),
+            (Problem::method_not_allowed("GET, POST"), 405, "method_not_allowed", false, Some(("allow", "GET, POST"))),
+            (Problem::conflict("code_taken", "x"), 409, "code_taken", false, None),
+            (Problem::race("program"), 409, "concurrent_change", true, None),
+            (Problem::version_conflict(), 412, "version_conflict", false, None),
+            (Problem::body_too_large(1), 413, "body_too_large", false, None),
+            (Problem::unsupported_media_type("x"), 415, "unsupported_media_type", false, None),
+            (Problem::invalid_request(vec![]), 422, "invalid_request", false, None),
+            (Problem::idempotency_key_reused(), 422, "idempotency_key_reused", false, None),
+            (Problem::too_many_requests(7), 429, "too_many_requests", true, Some(("retry-after", "7"))),
+            (Problem::internal("cause"), 500, "internal", false, None),
+            (Problem::unavailable(2), 503, "unavailable", true, Some(("retry-after", "2"))),
+        ];
+        for (problem, status, code, retryable, header) in table {
+            assert_eq!((problem.status(), problem.code(), problem.is_retryable()), (status, code, retryable));
+            let response = problem.into_response("req-1");
+            assert_eq!(response.status(), status);
+            assert!(!response.body_text().contains("cause"));
+            if let Some((name, value)) = header {
+                assert_eq!(response.header_value(name), Some(value));
+            }
+        }
+    }
+}

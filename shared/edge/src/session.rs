@@ -1,0 +1,392 @@
+//! One call of the API: who calls, in which program, with what read first, and the answer that is
+//! written together with its effect.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kith_domain::api_key::{Caller, KeyHash, PresentedKey, Scope};
+use kith_domain::id::ProgramId;
+use kith_domain::mode::Mode;
+use kith_store::items::{ApiKey, IdempotencyRecord};
+use kith_store::keys::{self, IdempotencyScope, Key};
+use kith_store::{Commit, CommitError, Guard, Loaded, Store, StoreError};
+use sha2::{Digest, Sha256};
+
+use crate::config::OperatorKeys;
+use crate::desk::{Desk, View};
+use crate::function::Invocation;
+use crate::http::{Fault, Handler, Problem, Request, Response};
+
+/// How long an answer is kept for the caller who asks again.
+const ANSWER_LIFE: SignedDuration = SignedDuration::from_hours(48);
+/// A larger answer is not kept; none of the API's is.
+const ANSWER_BYTES_MAX: usize = 32 * 1_024;
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// When to try again after the table did not answer.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Why a call ended without its use case, or before the end of it.
+#[derive(Debug)]
+pub enum Ended {
+    /// It is refused.
+    Refused(Problem),
+    /// It was answered before: the stored answer.
+    Replayed(Response),
+    /// Somebody wrote between its read and its write: it is decided again, from the start.
+    Outdated,
+}
+
+impl From<Problem> for Ended {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Problem::unavailable(RETRY_AFTER_SECONDS).caused_by(error).into(),
+            StoreError::Corrupt(_) => Problem::internal(error).into(),
+        }
+    }
+}
+
+impl From<kith_store::item::CorruptItem> for Ended {
+    fn from(error: kith_store::item::CorruptItem) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<CommitError> for Ended {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Refused(_) => Self::Outdated,
+            CommitError::Store(error) => error.into(),
+            CommitError::TooLarge(_) | CommitError::Unbalanced(_) => Problem::internal(error).into(),
+        }
+    }
+}
+
+/// What every call of the API goes through.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    desk: Desk,
+    operators: OperatorKeys,
+}
+
+/// A call that passed the gate.
+#[derive(Debug)]
+pub struct Session {
+    /// Who calls.
+    pub caller: Caller,
+    /// What was read.
+    pub loaded: Loaded,
+    /// Real time.
+    pub real_now: Timestamp,
+    /// The table, for as long as the call has time.
+    pub store: Store,
+    desk: Desk,
+    idempotency: Option<Idempotency>,
+}
+
+#[derive(Debug)]
+struct Idempotency {
+    scope: IdempotencyScope,
+    key: String,
+    request_hash: String,
+}
+
+impl Gate {
+    /// The gate of a function.
+    #[must_use]
+    pub fn new(desk: Desk, operators: OperatorKeys) -> Self {
+        Self { desk, operators }
+    }
+
+    /// The desk behind it.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Opens a call within a program: reads the caller's key, the program, the stored answer and
+    /// the use case's first keys in one request, and checks them in this order: key, program,
+    /// scope, stored answer, body. `parsed` is the body; its faults are told to nobody who may not
+    /// call at all.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn open<T>(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        scope: Scope,
+        program: ProgramId,
+        parsed: Result<T, Problem>,
+        first_keys: impl FnOnce(&T, Mode) -> Vec<Key>,
+    ) -> Result<(Session, View, T), Ended> {
+        let credentials = self.credentials(request)?;
+        let mode = credentials.mode();
+        let mut reads = vec![keys::program(program)];
+        if mode == Mode::Test {
+            reads.push(keys::clock(program));
+        }
+        if let Ok(parsed) = &parsed {
+            reads.extend(first_keys(parsed, mode));
+        }
+        let scope_of_answer = IdempotencyScope::Program(program);
+        let session = self.check(request, invocation, credentials, scope_of_answer, reads).await?;
+        let view = self.desk.view_of(session.store.clone(), program, session.loaded.clone())?;
+        let Some(view) = view.filter(|view| session.caller.reaches(view.program.id, view.program.mode)) else {
+            return Err(Problem::not_found("program").into());
+        };
+        tracing::Span::current().record("program.id", tracing::field::display(program));
+        let parsed = session.enter(scope, parsed)?;
+        Ok((session, view, parsed))
+    }
+
+    /// Opens a call outside any program.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn open_operator<T>(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        scope: Scope,
+        parsed: Result<T, Problem>,
+        first_keys: impl FnOnce(&T, Mode) -> Vec<Key>,
+    ) -> Result<(Session, T), Ended> {
+        let credentials = self.credentials(request)?;
+        let mode = credentials.mode();
+        let reads = parsed.as_ref().map(|parsed| first_keys(parsed, mode)).unwrap_or_default();
+        let session =
+            self.check(request, invocation, credentials, IdempotencyScope::Operator(mode), reads).await?;
+        let parsed = session.enter(scope, parsed)?;
+        Ok((session, parsed))
+    }
+
+    fn credentials(&self, request: &Request) -> Result<Credentials, Problem> {
+        let text = request
+            .header("authorization")
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, key)| key.trim())
+            .ok_or_else(Problem::unauthenticated)?;
+        if let Some(mode) = self.operators.mode_of(KeyHash::of(text)) {
+            return Ok(Credentials::Operator(mode));
+        }
+        PresentedKey::parse(text).map(Credentials::Key).ok_or_else(Problem::unauthenticated)
+    }
+
+    async fn check(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+        credentials: Credentials,
+        answer_scope: IdempotencyScope,
+        mut reads: Vec<Key>,
+    ) -> Result<Session, Ended> {
+        let idempotency = idempotency(request, answer_scope)?;
+        if let Credentials::Key(key) = &credentials {
+            reads.push(keys::api_key(key.id));
+        }
+        if let Some(call) = &idempotency {
+            reads.push(call.record_key());
+        }
+        let store = self.desk.store(invocation);
+        let loaded = if reads.is_empty() { Loaded::default() } else { store.get(reads).await? };
+        let caller = match credentials {
+            Credentials::Operator(mode) => Caller::operator(mode),
+            Credentials::Key(presented) => verify(presented, loaded.read(&keys::api_key(presented.id))?)?,
+        };
+        Ok(Session { caller, loaded, real_now: self.desk.real_now(), store, desk: self.desk.clone(), idempotency })
+    }
+}
+
+enum Credentials {
+    Operator(Mode),
+    Key(PresentedKey),
+}
+
+impl Credentials {
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Operator(mode) => *mode,
+            Self::Key(key) => key.mode,
+        }
+    }
+}
+
+fn verify(presented: PresentedKey, stored: Option<ApiKey>) -> Result<Caller, Problem> {
+    let stored = stored
+        .filter(|stored| {
+            presented.hash.matches(stored.hash.0)
+                && stored.mode == presented.mode
+                && stored.publishable == presented.publishable
+        })
+        .ok_or_else(Problem::unauthenticated)?;
+    Ok(Caller {
+        key: Some(stored.id),
+        mode: stored.mode,
+        program: stored.program_id,
+        scopes: stored.scopes.iter().map(|scope| scope.0).collect(),
+    })
+}
+
+fn idempotency(request: &Request, scope: IdempotencyScope) -> Result<Option<Idempotency>, Problem> {
+    let writes = !request.method().is_safe();
+    let Some(key) = request.header("idempotency-key").filter(|_| writes) else {
+        return Ok(None);
+    };
+    let good = (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if !good {
+        return Err(Problem::invalid_request(vec![Fault::new(
+            "/headers/idempotency-key",
+            "must be 1 to 255 visible ASCII characters",
+        )]));
+    }
+    let mut digest = Sha256::new();
+    let method = request.method().as_str();
+    let query = request.query().iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    for part in [method.as_bytes(), request.path().as_bytes(), request.body()].into_iter().chain(query) {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    let request_hash: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(Idempotency { scope, key: key.to_owned(), request_hash }))
+}
+
+impl Idempotency {
+    fn record_key(&self) -> Key {
+        keys::idempotency(self.scope, &self.key)
+    }
+
+    /// The stored answer, if the key was used before: for the same request, or for another one.
+    fn replay(&self, loaded: &Loaded, real_now: Timestamp) -> Result<Option<Response>, Ended> {
+        let record = loaded.read::<IdempotencyRecord>(&self.record_key())?;
+        let Some(record) = record.filter(|record| record.expires_at > real_now.as_second()) else {
+            return Ok(None);
+        };
+        if record.request_hash != self.request_hash {
+            return Err(Problem::idempotency_key_reused().into());
+        }
+        Ok(Some(stored(record).header("idempotent-replayed", "true")))
+    }
+}
+
+fn stored(record: IdempotencyRecord) -> Response {
+    if record.body.is_empty() {
+        Response::empty(record.status)
+    } else {
+        Response::json_text(record.status, record.body)
+    }
+}
+
+impl Session {
+    /// Scope, stored answer, body.
+    fn enter<T>(&self, scope: Scope, parsed: Result<T, Problem>) -> Result<T, Ended> {
+        if !self.caller.may(scope) {
+            return Err(Problem::missing_scope(scope.as_str()).into());
+        }
+        if let Some(answer) = self.replay_of(&self.loaded)? {
+            return Err(Ended::Replayed(answer));
+        }
+        Ok(parsed?)
+    }
+
+    fn replay_of(&self, loaded: &Loaded) -> Result<Option<Response>, Ended> {
+        self.idempotency.as_ref().map_or(Ok(None), |call| call.replay(loaded, self.real_now))
+    }
+
+    /// Who acts, for histories: a key's id, or the operator.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        self.caller.key.map_or_else(|| "operator".to_owned(), |key| key.to_string())
+    }
+
+    /// An empty decision outside any program.
+    #[must_use]
+    pub fn commit(&self) -> Commit {
+        Commit::of_operator(self.real_now, self.real_now, self.desk.random())
+    }
+
+    /// The desk: randomness and time.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Writes a decision together with its answer, and gives the answer. If a twin of this call
+    /// was first, its answer is given instead.
+    ///
+    /// # Errors
+    /// [`Ended::Outdated`] when what was read does not hold any more.
+    pub async fn finish(&self, commit: Commit, answer: Response) -> Result<Response, Ended> {
+        let kept = answer.clone();
+        self.finish_keeping(commit, answer, kept).await
+    }
+
+    /// As [`Self::finish`], for an answer of which a part is told once only: `kept` is what a
+    /// repetition is told.
+    ///
+    /// # Errors
+    /// [`Ended::Outdated`] when what was read does not hold any more.
+    pub async fn finish_keeping(&self, mut commit: Commit, answer: Response, kept: Response) -> Result<Response, Ended> {
+        if let Some(call) = &self.idempotency {
+            if kept.body_text().len() > ANSWER_BYTES_MAX {
+                return Err(Problem::internal("an answer is too large to be kept").into());
+            }
+            let record = IdempotencyRecord {
+                request_hash: call.request_hash.clone(),
+                status: kept.status(),
+                body: kept.body_text().to_owned(),
+                expires_at: self.real_now.checked_add(ANSWER_LIFE).unwrap_or(Timestamp::MAX).as_second(),
+            };
+            commit.remember(call.scope, &call.key, &record);
+        }
+        match self.store.commit(commit).await {
+            Ok(_) => Ok(answer),
+            Err(CommitError::Refused(failed)) if failed.iter().any(|failed| failed.guard == Guard::IdempotencyKey) => {
+                self.answer_of_twin().await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn answer_of_twin(&self) -> Result<Response, Ended> {
+        let Some(call) = &self.idempotency else { return Err(Ended::Outdated) };
+        let loaded = self.store.get([call.record_key()]).await?;
+        match call.replay(&loaded, self.real_now)? {
+            Some(answer) => Err(Ended::Replayed(answer)),
+            None => Err(Ended::Outdated),
+        }
+    }
+}
+
+/// How often a call is decided at most, when others keep writing between its read and its write.
+const DECISIONS_MAX: u8 = 3;
+
+/// Makes a handler of a use case: decides again, from the start, when what it read did not hold
+/// any more.
+pub fn deciding<S, F, A>(state: &Arc<S>, decide: F) -> impl Handler
+where
+    S: Send + Sync + 'static,
+    F: Fn(Arc<S>, Arc<Request>, Invocation) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Ended>> + Send + 'static,
+{
+    let (state, decide) = (Arc::clone(state), Arc::new(decide));
+    move |request: Request, invocation: Invocation| {
+        let (state, decide, request) = (Arc::clone(&state), Arc::clone(&decide), Arc::new(request));
+        async move {
+            for _ in 0..DECISIONS_MAX {
+                match decide(Arc::clone(&state), Arc::clone(&request), invocation.clone()).await {
+                    Ok(response) | Err(Ended::Replayed(response)) => return Ok(response),
+                    Err(Ended::Refused(problem)) => return Err(problem),
+                    Err(Ended::Outdated) => {}
+                }
+            }
+            Err(Problem::race("what this call changes"))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use kith_domain::reward::{Discount, Reward, RewardValue, Transition};
+use serde_json::{Value, json};
+
+use super::{instant, money, present};
+
+/// What a reward is worth, by its kind.
+#[must_use]
+pub fn value(value: RewardValue) -> Value {
+    match value {
+        RewardValue::Cash(amount) | RewardValue::Discount(Discount::Amount(amount)) => money(amount),
+        RewardValue::Discount(Discount::BasisPoints(basis_points)) => json!({"basis_points": basis_points}),
+        RewardValue::Points(points) => json!({"points": points}),
+    }
+}
+
+/// A reward inside its conversion.
+#[must_use]
+pub fn reward_in_conversion(reward: &Reward) -> Value {
+    json!({
+        "id": reward.id.to_string(),
+        "incentive_id": reward.incentive_id.as_str(),
+        "beneficiary": reward.beneficiary.as_str(),
+        "beneficiary_id": reward.beneficiary_id.to_string(),
+        "kind": reward.value.kind(),
+        "value": value(reward.value),
+        "state": reward.state.as_str(),
+        "release_at": instant(reward.release_at),
+        "source": "rule",
+    })
+}
+
+/// A reward by itself, with its history.
+#[must_use]
+pub fn reward(reward: &Reward) -> Value {
+    let mut written = reward_in_conversion(reward);
+    let more = json!({
+        "conversion_id": reward.conversion_id.to_string(),
+        "referral_id": reward.referral_id.to_string(),
+        "scheme_version": reward.scheme_version,
+        "created_at": instant(reward.created_at),
+        "issued_at": reward.issued_at.map(instant),
+        "voucher_code": reward.voucher_code.as_ref().map(ToString::to_string),
+        "history": reward.history.iter().map(transition).collect::<Vec<_>>(),
+        "version": reward.version,
+    });
+    if let (Some(members), Value::Object(more)) = (written.as_object_mut(), more) {
+        members.extend(more);
+    }
+    written
+}
+
+fn transition(step: &Transition) -> Value {
+    present(json!({
+        "state": step.to.as_str(),
+        "at": instant(step.at),
+        "by": step.by,
+        "reason": step.reason,
+    }))
+}
