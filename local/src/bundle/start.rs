@@ -25,6 +25,9 @@ use crate::template::{Document, EMBEDDED, FunctionSpec, LocalNames, Template, Te
 /// The shortest operator key that is taken.
 const KEY_LENGTH_MIN: usize = 32;
 
+/// A function and what the template says of it.
+type Constructed = (FunctionSpec, Box<dyn Function>);
+
 /// Why a bundle does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -322,7 +325,7 @@ fn construct(
     options: &Options,
     template: &Template,
     environments: &BTreeMap<String, Environment>,
-) -> Result<Vec<(FunctionSpec, Box<dyn Function>)>, BundleError> {
+) -> Result<Vec<Constructed>, BundleError> {
     let mut missing = Vec::new();
     let mut functions = Vec::new();
     for (spec, environment) in template.functions.values().zip(environments.values()) {

@@ -97,15 +97,16 @@ fn alternative_holds(alternative: &Value, leaves: &[&Value]) -> bool {
                     .is_some_and(|(text, prefix)| text.starts_with(prefix))
             }),
             "anything-but" => {
-                let excluded: Vec<&Value> = match argument {
-                    Value::Array(list) => list.iter().collect(),
-                    single => vec![single],
-                };
+                let excluded: Vec<&Value> = argument
+                    .as_array()
+                    .map_or_else(|| vec![argument], |list| list.iter().collect());
                 !leaves.is_empty() && leaves.iter().all(|leaf| !excluded.contains(leaf))
             }
             _ => false,
         }),
-        exact => leaves.contains(&exact),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            leaves.contains(&alternative)
+        }
     }
 }
 

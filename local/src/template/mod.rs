@@ -4,6 +4,7 @@
 //! the template as text; with [`LocalNames`], which say what things are called on this machine, it
 //! becomes a [`Template`].
 
+mod events;
 mod filter;
 mod intrinsics;
 mod read;

@@ -36,10 +36,8 @@ fn value_of(node: &Yaml<'_>, at: &str) -> Result<Value, TemplateError> {
         Yaml::Mapping(entries) => {
             let mut object = Map::new();
             for (key, value) in entries {
-                let key = match value_of(key, at)? {
-                    Value::String(key) => key,
-                    other => other.to_string(),
-                };
+                let key = value_of(key, at)?;
+                let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
                 let inner = if at.is_empty() {
                     key.clone()
                 } else {
@@ -70,8 +68,10 @@ fn tagged(name: &str, value: Value, at: &str) -> Result<Value, TemplateError> {
     let long = match name {
         "Ref" | "Condition" => name.to_owned(),
         "GetAtt" => {
-            let value = match value {
-                Value::String(text) => match text.split_once('.') {
+            // A list is the long form already.
+            let parts = match value.as_str() {
+                None => value,
+                Some(text) => match text.split_once('.') {
                     Some((resource, attribute)) => json!([resource, attribute]),
                     None => {
                         return Err(TemplateError::one(format!(
@@ -79,9 +79,8 @@ fn tagged(name: &str, value: Value, at: &str) -> Result<Value, TemplateError> {
                         )));
                     }
                 },
-                list => list,
             };
-            return Ok(json!({ "Fn::GetAtt": value }));
+            return Ok(json!({ "Fn::GetAtt": parts }));
         }
         "Sub" | "If" | "Join" | "Equals" | "Not" | "And" | "Or" | "Select" | "Split"
         | "FindInMap" | "ImportValue" | "Base64" | "GetAZs" | "Cidr" | "Transform" => {
