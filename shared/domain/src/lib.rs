@@ -29,6 +29,7 @@ pub mod incentive;
 pub mod ledger;
 pub mod mode;
 pub mod money;
+pub mod notice;
 pub mod nps;
 pub mod participant;
 pub mod program;

@@ -1,10 +1,11 @@
 //! Rewards: what a party earns for one conversion, and the life of it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::code::VoucherCode;
 use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
 use crate::money::{Money, Unit};
+use crate::program::ProgramState;
 use crate::text::Slug;
 use crate::words::words;
 
@@ -272,6 +273,24 @@ pub struct Transition {
     pub reason: Option<String>,
 }
 
+/// The shortest time after which a reward of a paused program is looked at again.
+const PAUSED_WAIT_MIN: SignedDuration = SignedDuration::from_mins(5);
+/// The longest.
+const PAUSED_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// In between, this part of the time that it has waited already.
+const PAUSED_WAIT_PART: i32 = 4;
+
+/// What is to be done for a reward that may be able to move on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing: it is done, or waits for somebody's word.
+    None,
+    /// It stays held: to be looked at again at this instant, on the program's clock.
+    LookAgain(Timestamp),
+    /// To be released if it is held, and disbursed.
+    Disburse,
+}
+
 /// The most transitions that a history keeps; a reward's life has far fewer.
 pub const HISTORY_MAX: usize = 50;
 
@@ -313,6 +332,36 @@ pub struct Reward {
 }
 
 impl Reward {
+    /// What is to be done for it now. In a program that is paused or archived it stays held, and is
+    /// looked at again the more rarely the longer that lasts.
+    #[must_use]
+    pub fn attention(&self, program: ProgramState, now: Timestamp) -> Attention {
+        match (self.state, program) {
+            (RewardState::Pending, _) if now < self.release_at => {
+                Attention::LookAgain(self.release_at)
+            }
+            (RewardState::Pending, ProgramState::Paused | ProgramState::Archived) => {
+                let waited = now.duration_since(self.release_at);
+                let part = waited.checked_div(PAUSED_WAIT_PART).unwrap_or_default();
+                let wait = part.clamp(PAUSED_WAIT_MIN, PAUSED_WAIT_MAX);
+                Attention::LookAgain(now.checked_add(wait).unwrap_or(Timestamp::MAX))
+            }
+            (RewardState::Pending, ProgramState::Active) | (RewardState::Approved, _) => {
+                Attention::Disburse
+            }
+            (
+                RewardState::Issued
+                | RewardState::Redeemed
+                | RewardState::Rejected
+                | RewardState::Cancelled
+                | RewardState::ClawedBack
+                | RewardState::Failed
+                | RewardState::Expired,
+                _,
+            ) => Attention::None,
+        }
+    }
+
     /// The reward after an event, or `None` when the event changes nothing.
     ///
     /// # Errors
@@ -414,6 +463,52 @@ mod tests {
             at(100),
         );
         assert_eq!(released, Ok(Step::Moved(RewardState::Approved)));
+    }
+
+    fn reward(state: RewardState) -> Reward {
+        let zero = Timestamp::UNIX_EPOCH;
+        Reward {
+            id: RewardId::floor_of(zero),
+            program: ProgramId::floor_of(zero),
+            beneficiary_id: ParticipantId::floor_of(zero),
+            beneficiary: Beneficiary::Referrer,
+            conversion_id: ConversionId::floor_of(zero),
+            referral_id: ReferralId::floor_of(zero),
+            incentive_id: "thank-you".parse().unwrap(),
+            scheme_version: 1,
+            value: RewardValue::Points(5),
+            state,
+            release_at: at(1_000_000),
+            created_at: zero,
+            issued_at: None,
+            voucher_code: None,
+            history: Vec::new(),
+            version: 1,
+        }
+    }
+
+    /// A pause keeps what is held, not what was released; and the release keeps its promised time.
+    #[test]
+    fn a_paused_program_keeps_rewards_held() {
+        use ProgramState as P;
+        use RewardState as S;
+        let look = |second| Attention::LookAgain(at(second));
+        for (state, program, now, expected) in [
+            (S::Pending, P::Active, 999_999, look(1_000_000)),
+            (S::Pending, P::Paused, 999_999, look(1_000_000)),
+            (S::Pending, P::Active, 1_000_000, Attention::Disburse),
+            (S::Pending, P::Paused, 1_000_000, look(1_000_300)),
+            (S::Pending, P::Paused, 1_008_000, look(1_010_000)),
+            (S::Pending, P::Archived, 9_000_000, look(9_086_400)),
+            (S::Approved, P::Active, 0, Attention::Disburse),
+            (S::Approved, P::Paused, 0, Attention::Disburse),
+            (S::Issued, P::Active, 1_000_000, Attention::None),
+            (S::Failed, P::Active, 1_000_000, Attention::None),
+            (S::Cancelled, P::Active, 1_000_000, Attention::None),
+        ] {
+            let attention = reward(state).attention(program, at(now));
+            assert_eq!(attention, expected, "{state} {program} {now}");
+        }
     }
 
     /// Redelivery: whatever moved a reward moves it once.

@@ -180,6 +180,34 @@ pub struct Answer {
     pub answered_at: Timestamp,
 }
 
+/// What is to be done for a survey that may be able to move on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing: it is done, or somebody is at work on it.
+    None,
+    /// Its time has not come: to be looked at again when it has.
+    LookAgain,
+    /// To be sent, if it may be.
+    Send,
+    /// Whoever was sending it is gone: whether it left is not known.
+    Doubt,
+    /// To be closed.
+    Close,
+}
+
+/// How the handing over of a survey's mail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// The provider has it.
+    Sent,
+    /// It surely did not leave, and may leave later.
+    NotSent,
+    /// The provider will never take it.
+    Refused,
+    /// It may have left.
+    Unknown,
+}
+
 /// One survey, to one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
@@ -195,6 +223,8 @@ pub struct Survey {
     pub state: SurveyState,
     /// When it is to be sent.
     pub due_at: Timestamp,
+    /// Until when the worker that is sending it may be alive, in real time.
+    pub lease_until: Option<Timestamp>,
     /// When it was handed over.
     pub sent_at: Option<Timestamp>,
     /// Until when an answer counts.
@@ -210,6 +240,106 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// What is to be done for it now.
+    #[must_use]
+    pub fn attention(&self, now: Timestamp, real_now: Timestamp) -> Attention {
+        match self.state {
+            SurveyState::Scheduled if now < self.due_at => Attention::LookAgain,
+            SurveyState::Scheduled => Attention::Send,
+            SurveyState::Sending if self.lease_until.is_some_and(|until| real_now < until) => {
+                Attention::None
+            }
+            SurveyState::Sending => Attention::Doubt,
+            SurveyState::Sent | SurveyState::Answered | SurveyState::Unknown => {
+                match self.closes_at {
+                    Some(closes) if closes <= now => Attention::Close,
+                    Some(_) => Attention::LookAgain,
+                    None => Attention::None,
+                }
+            }
+            SurveyState::Closed | SurveyState::Skipped | SurveyState::Failed => Attention::None,
+        }
+    }
+
+    /// The survey while it is being sent: from here on it is never sent by anybody else. It closes
+    /// when its mail says so.
+    #[must_use]
+    pub fn sending(&self, rule: &SurveyRule, now: Timestamp, lease_until: Timestamp) -> Self {
+        Self {
+            state: SurveyState::Sending,
+            lease_until: Some(lease_until),
+            closes_at: Some(rule.closes_at(now)),
+            ..self.clone()
+        }
+    }
+
+    /// The survey after its sending ended, or `None` when that changes nothing. Somebody may have
+    /// been quicker to answer it than the provider to take it: then it surely was sent.
+    #[must_use]
+    pub fn after(&self, handover: Handover, now: Timestamp) -> Option<Self> {
+        use {Handover as H, SurveyState as S};
+        let ended = |state| Self {
+            state,
+            lease_until: None,
+            ..self.clone()
+        };
+        match (self.state, handover) {
+            (S::Sending | S::Unknown, H::Sent) => Some(Self {
+                sent_at: Some(now),
+                ..ended(S::Sent)
+            }),
+            (S::Answered | S::Closed, H::Sent | H::Unknown) if self.sent_at.is_none() => {
+                Some(Self {
+                    sent_at: Some(now),
+                    ..ended(self.state)
+                })
+            }
+            (S::Sending, H::NotSent) => Some(Self {
+                closes_at: None,
+                ..ended(S::Scheduled)
+            }),
+            (S::Sending, H::Refused) => Some(Self {
+                closes_at: None,
+                ..ended(S::Failed)
+            }),
+            (S::Sending, H::Unknown) => Some(ended(S::Unknown)),
+            (
+                S::Scheduled | S::Sent | S::Answered | S::Closed | S::Skipped | S::Failed,
+                H::Sent | H::Unknown,
+            )
+            | (S::Unknown, H::Unknown)
+            | (
+                S::Scheduled
+                | S::Sent
+                | S::Answered
+                | S::Closed
+                | S::Skipped
+                | S::Failed
+                | S::Unknown,
+                H::NotSent | H::Refused,
+            ) => None,
+        }
+    }
+
+    /// The survey that is not sent, for a reason.
+    #[must_use]
+    pub fn not_sent(&self, reason: SkipReason) -> Self {
+        Self {
+            state: SurveyState::Skipped,
+            skipped: Some(reason),
+            ..self.clone()
+        }
+    }
+
+    /// The survey whose time to answer is over.
+    #[must_use]
+    pub fn closed(&self) -> Self {
+        Self {
+            state: SurveyState::Closed,
+            ..self.clone()
+        }
+    }
+
     /// Whether an answer given now counts. A survey whose sending is in doubt is open: whoever has
     /// its link got the mail.
     #[must_use]
@@ -239,6 +369,86 @@ mod tests {
             delay_hours: 24,
             closes_after_days: 30,
             cooldown_days: 90,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn survey(state: SurveyState) -> Survey {
+        let zero = Timestamp::UNIX_EPOCH;
+        Survey {
+            id: SurveyId::floor_of(zero),
+            program: ProgramId::floor_of(zero),
+            rule_id: "after-reward".parse().unwrap(),
+            participant_id: ParticipantId::floor_of(zero),
+            state,
+            due_at: at(100),
+            lease_until: Some(at(50)),
+            sent_at: None,
+            closes_at: Some(at(200)),
+            answer: None,
+            skipped: None,
+            created_at: zero,
+            version: 1,
+        }
+    }
+
+    /// A message may come early, twice, or long after the fact.
+    #[test]
+    fn a_survey_gets_the_attention_that_its_state_and_the_clocks_ask_for() {
+        use {Attention as A, SurveyState as S};
+        for (state, now, real_now, expected) in [
+            (S::Scheduled, 99, 0, A::LookAgain),
+            (S::Scheduled, 100, 0, A::Send),
+            (S::Sending, 0, 49, A::None),
+            (S::Sending, 0, 50, A::Doubt),
+            (S::Sent, 199, 0, A::LookAgain),
+            (S::Sent, 200, 0, A::Close),
+            (S::Answered, 200, 0, A::Close),
+            (S::Unknown, 200, 0, A::Close),
+            (S::Closed, 999, 999, A::None),
+            (S::Skipped, 999, 999, A::None),
+            (S::Failed, 999, 999, A::None),
+        ] {
+            let attention = survey(state).attention(at(now), at(real_now));
+            assert_eq!(attention, expected, "{state} {now} {real_now}");
+        }
+    }
+
+    /// Every state and end of a sending, decided: `.` nothing to change, else the next state.
+    #[test]
+    fn every_end_of_a_sending_in_every_state() {
+        let ends = [
+            Handover::Sent,
+            Handover::NotSent,
+            Handover::Refused,
+            Handover::Unknown,
+        ];
+        for (state, row) in [
+            (SurveyState::Scheduled, ". . . ."),
+            (SurveyState::Sending, "sent scheduled failed unknown"),
+            (SurveyState::Sent, ". . . ."),
+            (SurveyState::Answered, "answered . . answered"),
+            (SurveyState::Closed, "closed . . closed"),
+            (SurveyState::Skipped, ". . . ."),
+            (SurveyState::Failed, ". . . ."),
+            (SurveyState::Unknown, "sent . . ."),
+        ] {
+            let decided: Vec<&str> = ends
+                .into_iter()
+                .map(|end| match survey(state).after(end, at(120)) {
+                    Some(next) => {
+                        let left = end == Handover::Sent || state != SurveyState::Sending;
+                        assert_eq!(next.sent_at, left.then(|| at(120)), "{state} {end:?}");
+                        assert_eq!(next.after(end, at(130)), None, "{state} {end:?}");
+                        next.state.as_str()
+                    }
+                    None => ".",
+                })
+                .collect();
+            assert_eq!(decided.join(" "), row, "{state}");
         }
     }
 

@@ -137,6 +137,8 @@ pub(crate) struct Due {
     pub(crate) clock: DueClock,
     pub(crate) at: Timestamp,
     pub(crate) wakes: Vec<Wake>,
+    /// How often it was tried in vain already.
+    pub(crate) attempts: u32,
 }
 
 /// In which indexes an item stands.
@@ -417,6 +419,9 @@ impl Commit {
             // Plain texts always write.
             let wakes = serde_json::to_string(&due.wakes).unwrap_or_default();
             body.insert("wakes".to_owned(), AttributeValue::S(wakes));
+            if due.attempts > 0 {
+                body.insert("attempts".to_owned(), number(due.attempts));
+            }
         }
     }
 
@@ -594,6 +599,7 @@ impl Commit {
             clock: DueClock::Real,
             at: later(self.real_now, EVENT_LEASE),
             wakes: wakes.clone(),
+            attempts: 0,
         });
         let recorded = facts.into_iter().enumerate().map(|(number, fact)| {
             let place = u64::try_from(number).unwrap_or(0).to_be_bytes();

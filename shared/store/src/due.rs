@@ -300,7 +300,7 @@ fn upper(text: &str) -> String {
     format!("{text}\u{10FFFF}")
 }
 
-fn back_off(attempts: u32) -> SignedDuration {
+pub(crate) fn back_off(attempts: u32) -> SignedDuration {
     let doublings = attempts.saturating_sub(1).min(BACK_OFF_DOUBLINGS_MAX);
     FIRST_BACK_OFF
         .checked_mul(1 << doublings)
@@ -320,7 +320,7 @@ fn entry(item: &Item) -> Option<DueEntry> {
     })
 }
 
-fn attempts_of(item: &Item) -> u32 {
+pub(crate) fn attempts_of(item: &Item) -> u32 {
     let number = item.get("attempts").and_then(|value| value.as_n().ok());
     number.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -248,6 +248,12 @@ impl Loaded {
         self.0.get(key).cloned().map(item::read).transpose()
     }
 
+    /// How often the item under a key was claimed from the due index since its work last got on.
+    #[must_use]
+    pub fn attempts(&self, key: &Key) -> u32 {
+        self.0.get(key).map_or(0, crate::due::attempts_of)
+    }
+
     /// The attributes under a key.
     #[must_use]
     pub fn item(&self, key: &Key) -> Option<&Item> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Conversion;
 use kith_domain::email::EmailHash;
@@ -14,6 +14,7 @@ use kith_domain::survey::{Survey, SurveyState};
 use kith_domain::text::{ExternalId, Slug};
 
 use crate::commit::{Commit, Due, Indexes, Write, later};
+use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
     ApiKey, Asked, CodeRecord, LinkTarget, Lookup, MailRecord, MailState, Order, ProgramClock,
@@ -240,6 +241,21 @@ impl Commit {
     /// A reward. While it is held or released it is due: at the end of the hold on the program's
     /// clock, or when its disbursement should long be done.
     pub fn reward(&mut self, reward: &Reward, was: Was) -> &mut Self {
+        self.put_reward(reward, was, reward.release_at)
+    }
+
+    /// A reward that stays held though its hold may be over: it is due again at an instant of the
+    /// program's clock.
+    pub fn held_reward(
+        &mut self,
+        reward: &Reward,
+        was: Was,
+        look_again_at: Timestamp,
+    ) -> &mut Self {
+        self.put_reward(reward, was, look_again_at)
+    }
+
+    fn put_reward(&mut self, reward: &Reward, was: Was, held_until: Timestamp) -> &mut Self {
         let message = Message::Reward {
             program_id: reward.program,
             reward_id: reward.id,
@@ -250,10 +266,11 @@ impl Commit {
                 clock,
                 at,
                 wakes: vec![message.clone()],
+                attempts: 0,
             })
         };
         let due = match reward.state {
-            RewardState::Pending => due(DueClock::Program, reward.release_at),
+            RewardState::Pending => due(DueClock::Program, held_until),
             RewardState::Approved => {
                 self.wake(message.clone());
                 due(DueClock::Real, later(self.real_now(), LEASE))
@@ -299,24 +316,42 @@ impl Commit {
     /// A survey. It is due when it is to be sent, when its sender should long be done, and when it
     /// closes.
     pub fn survey(&mut self, survey: &Survey, was: Was) -> &mut Self {
+        let due = match survey.state {
+            SurveyState::Scheduled => Some((DueClock::Program, survey.due_at)),
+            SurveyState::Sending => Some((DueClock::Real, later(self.real_now(), LEASE))),
+            SurveyState::Sent | SurveyState::Answered | SurveyState::Unknown => {
+                survey.closes_at.map(|at| (DueClock::Program, at))
+            }
+            SurveyState::Closed | SurveyState::Skipped | SurveyState::Failed => None,
+        };
+        self.put_survey(survey, was, due, 0)
+    }
+
+    /// A survey that could not be sent and is scheduled still: due again after a back-off. The
+    /// attempts go on counting, so that it is parked in the end.
+    pub fn survey_again(&mut self, survey: &Survey, was: Was, attempts: u32) -> &mut Self {
+        let at = later(self.real_now(), back_off(attempts.saturating_add(1)));
+        self.put_survey(survey, was, Some((DueClock::Real, at)), attempts)
+    }
+
+    fn put_survey(
+        &mut self,
+        survey: &Survey,
+        was: Was,
+        due: Option<(DueClock, Timestamp)>,
+        attempts: u32,
+    ) -> &mut Self {
         let message = Message::Survey {
             program_id: survey.program,
             survey_id: survey.id,
         }
         .to(Queue::Surveys);
-        let due = |clock, at| Due {
+        let due = due.map(|(clock, at)| Due {
             clock,
             at,
-            wakes: vec![message.clone()],
-        };
-        let due = match survey.state {
-            SurveyState::Scheduled => Some(due(DueClock::Program, survey.due_at)),
-            SurveyState::Sending => Some(due(DueClock::Real, later(self.real_now(), LEASE))),
-            SurveyState::Sent | SurveyState::Answered | SurveyState::Unknown => {
-                survey.closes_at.map(|at| due(DueClock::Program, at))
-            }
-            SurveyState::Closed | SurveyState::Skipped | SurveyState::Failed => None,
-        };
+            wakes: vec![message],
+            attempts,
+        });
         let id = survey.id.to_string();
         let indexes = Indexes {
             list: Some(keys::list(survey.program, ListName::Surveys, &id)),
@@ -356,15 +391,31 @@ impl Commit {
 
     /// A mail. While it is being sent it is due: its sender may have died.
     pub fn mail(&mut self, mail: &MailRecord, was: Was) -> &mut Self {
+        self.mail_again(mail, was, 0)
+    }
+
+    /// A mail that was tried before. While it waits it is due after a back-off; the attempts go on
+    /// counting, so that it is parked in the end.
+    pub fn mail_again(&mut self, mail: &MailRecord, was: Was, attempts: u32) -> &mut Self {
         let message = Message::Mail {
             program_id: mail.program_id,
             mail_id: mail.id,
         }
         .to(Queue::Messages);
-        let due = (mail.state == MailState::Sending).then(|| Due {
+        let wait = match mail.state {
+            MailState::Waiting => Some(back_off(attempts.saturating_add(1))),
+            MailState::Sending => Some(LEASE),
+            MailState::Sent
+            | MailState::Recorded
+            | MailState::Skipped
+            | MailState::Failed
+            | MailState::Unknown => None,
+        };
+        let due = wait.map(|wait| Due {
             clock: DueClock::Real,
-            at: later(self.real_now(), LEASE),
+            at: later(self.real_now(), wait),
             wakes: vec![message],
+            attempts,
         });
         self.put(
             keys::mail(mail.program_id, mail.id),

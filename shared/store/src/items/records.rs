@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use kith_domain::api_key::{KeyHash, Scope};
-use kith_domain::id::{ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId};
+use kith_domain::id::{
+    ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId,
+};
 use kith_domain::ledger::{Account, Line};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
@@ -108,6 +110,9 @@ pub struct Asked {
     /// On the program's clock.
     #[serde(with = "text")]
     pub at: Timestamp,
+    /// By which survey.
+    #[serde(with = "text")]
+    pub survey_id: SurveyId,
     /// Counts writes; guards every change.
     pub version: u64,
 }
@@ -129,6 +134,8 @@ stored_as_itself!(Suppression, "suppression");
 words! {
     /// Where a mail is.
     pub enum MailState {
+        /// Surely not sent yet: waits for its next attempt.
+        Waiting = "waiting",
         /// Being handed to the provider: at most one worker gets here.
         Sending = "sending",
         /// Handed over.
@@ -158,12 +165,15 @@ pub struct MailRecord {
     pub participant_id: ParticipantId,
     /// What it tells of: `reward_issued`.
     pub template: String,
+    /// The reward it tells of.
+    #[serde(with = "text")]
+    pub reward_id: RewardId,
     /// Where it is.
     #[serde(with = "text")]
     pub state: MailState,
     /// Until when the worker that is sending it may be alive, in real time.
-    #[serde(with = "text")]
-    pub lease_until: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub lease_until: Option<Timestamp>,
     /// What the provider calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,

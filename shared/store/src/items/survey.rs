@@ -24,6 +24,8 @@ pub struct SurveyItem {
     #[serde(with = "text")]
     due_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     sent_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     closes_at: Option<Timestamp>,
@@ -53,6 +55,7 @@ impl Entity for Survey {
             participant_id: self.participant_id,
             state: self.state,
             due_at: self.due_at,
+            lease_until: self.lease_until,
             sent_at: self.sent_at,
             closes_at: self.closes_at,
             score: answer.map(|answer| i64::from(answer.score.get())),
@@ -80,6 +83,7 @@ impl Entity for Survey {
             participant_id: stored.participant_id,
             state: stored.state,
             due_at: stored.due_at,
+            lease_until: stored.lease_until,
             sent_at: stored.sent_at,
             closes_at: stored.closes_at,
             answer,
