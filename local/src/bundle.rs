@@ -180,8 +180,8 @@ impl Bundle {
         }
     }
 
-    /// Makes what failed visible again without waiting for its visibility timeout. Dead letters
-    /// stay where they are.
+    /// Makes what failed visible again without waiting for its visibility timeout; what is being
+    /// worked on comes twice then, as it would after a timeout. Dead letters stay where they are.
     ///
     /// # Errors
     /// The database failed.

@@ -169,7 +169,7 @@ impl Mails {
     fn mail_of(&self, request: &Value) -> Result<Mail, &'static str> {
         let mut mail = Mail {
             id: crate::random::uuid(&*self.randomness),
-            sent_at: self.clock.now().to_string(),
+            sent_at: self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             from: text_at(request, "/FromEmailAddress").unwrap_or_default(),
             to: ["ToAddresses", "CcAddresses", "BccAddresses"]
                 .iter()

@@ -66,8 +66,11 @@ async fn run(command: &Command) -> Result<(), String> {
         () = stopped => Ok(()),
         outcome = walk => outcome,
     };
-    console::line("finishing what has begun");
-    bundle.shutdown().await;
+    console::line("finishing what has begun; a second Ctrl-C does not wait");
+    tokio::select! {
+        () = bundle.shutdown() => {}
+        _ = interrupt.recv() => {}
+    }
     outcome
 }
 
