@@ -164,8 +164,8 @@ pub(crate) enum Write {
 /// A change of one counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// How much it rises.
-    pub by: u64,
+    /// How much it rises; what is given back is negative.
+    pub by: i64,
     /// What has to hold before.
     pub guard: CountGuard,
 }
@@ -302,7 +302,8 @@ impl Commit {
         self
     }
 
-    /// Raises one of a participant's counters. The stricter guard of two wins.
+    /// Raises one of a participant's counters, or gives back what was raised. The stricter guard of
+    /// two wins.
     pub fn count(&mut self, participant: ParticipantId, counter: &str, count: Count) -> &mut Self {
         let counters = self.counters.entry(participant).or_default();
         counters
@@ -382,6 +383,17 @@ impl Commit {
             Write::Overwrite => (Guard::None, put),
         };
         self.push_put(guard, key, put);
+    }
+
+    /// Sets a number that never falls.
+    pub(crate) fn raise(&mut self, kind: &'static str, key: Key, name: &str, value: i64) {
+        let update = update(&key)
+            .update_expression("SET #name = :value, kind = :kind")
+            .condition_expression("attribute_not_exists(#name) OR #name <= :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", number(value))
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()));
+        self.push_update(Guard::Unchanged(kind), key, update);
     }
 
     pub(crate) fn delete(&mut self, kind: &'static str, key: Key) {
@@ -550,7 +562,7 @@ impl Commit {
                     conditions.push(format!(
                         "(attribute_not_exists(#c{place}) OR #c{place} <= :g{place})"
                     ));
-                    cap.saturating_sub(count.by)
+                    cap.saturating_sub_signed(count.by)
                 }
                 CountGuard::Exactly(0) => {
                     conditions.push(format!("attribute_not_exists(#c{place})"));

@@ -134,6 +134,26 @@ impl Store {
             .await
     }
 
+    /// What entries are about. Those whose items are gone, or stand elsewhere by now, are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn describe(
+        &self,
+        entries: Vec<DueEntry>,
+    ) -> Result<Vec<(DueEntry, DueWork)>, StoreError> {
+        let loaded = self
+            .get(entries.iter().map(|entry| entry.key.clone()))
+            .await?;
+        let described = entries.into_iter().filter_map(|found| {
+            let item = loaded.item(&found.key)?;
+            let present = entry(item).filter(|present| *present == found)?;
+            let parked = present.due_pk.starts_with(keys::PARKED_MARK);
+            Some((present, work(item, attempts_of(item), parked)))
+        });
+        Ok(described.collect())
+    }
+
     async fn due_range(
         &self,
         pk: &str,
@@ -192,13 +212,7 @@ impl Store {
             return Ok(None);
         }
         let attempts = attempts_of(item).saturating_add(1);
-        let mut work = DueWork {
-            kind: text("kind").unwrap_or_default(),
-            program: text("program_id"),
-            wakes: wakes_of(item),
-            attempts,
-            parked: attempts > PARK_AFTER,
-        };
+        let mut work = work(item, attempts, attempts > PARK_AFTER);
         let moved = if work.parked {
             let mode = if entry.due_pk.starts_with("DUE#prg_") {
                 Mode::Test
@@ -318,6 +332,17 @@ fn entry(item: &Item) -> Option<DueEntry> {
         due_pk: text("due_pk")?,
         due_sk: text("due_sk")?,
     })
+}
+
+fn work(item: &Item, attempts: u32, parked: bool) -> DueWork {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    DueWork {
+        kind: text("kind").unwrap_or_default(),
+        program: text("program_id"),
+        wakes: wakes_of(item),
+        attempts,
+        parked,
+    }
 }
 
 pub(crate) fn attempts_of(item: &Item) -> u32 {

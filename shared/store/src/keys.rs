@@ -80,6 +80,15 @@ pub fn scheme(program: ProgramId, version: u64) -> Key {
     }
 }
 
+/// What an incentive's id stands for, for ever.
+#[must_use]
+pub fn incentive(program: ProgramId, incentive: &Slug) -> Key {
+    Key {
+        pk: format!("PROGRAM#{program}"),
+        sk: format!("INCENTIVE#{incentive}"),
+    }
+}
+
 /// The clock of a test program.
 #[must_use]
 pub fn clock(program: ProgramId) -> Key {
@@ -111,6 +120,12 @@ pub fn balance(program: ProgramId, participant: ParticipantId, unit: Unit) -> Ke
         pk: person(program, participant),
         sk: format!("BALANCE#{unit}"),
     }
+}
+
+/// What the keys of a participant's balances begin with.
+#[must_use]
+pub fn balances(program: ProgramId, participant: ParticipantId) -> Key {
+    Key::new(person(program, participant), "BALANCE#")
 }
 
 /// When a participant was last asked by a survey rule.
@@ -368,8 +383,11 @@ pub fn due_test(program: ProgramId) -> String {
 /// Work that was given up on, per mode.
 #[must_use]
 pub fn parked(mode: Mode) -> String {
-    format!("PARKED#{mode}")
+    format!("{PARKED_MARK}{mode}")
 }
+
+/// What the partitions of parked work start with.
+pub(crate) const PARKED_MARK: &str = "PARKED#";
 
 /// An instant as it sorts in keys: to the millisecond.
 #[must_use]
@@ -474,6 +492,10 @@ mod tests {
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
             (links(prg), format!("PROGRAM#{p} LINKS")),
             (scheme(prg, 7), format!("PROGRAM#{p} SCHEME#0000000007")),
+            (
+                incentive(prg, &"thank-you".parse().unwrap()),
+                format!("PROGRAM#{p} INCENTIVE#thank-you"),
+            ),
             (clock(prg), format!("PROGRAM#{p} CLOCK")),
             (
                 participant(prg, par),

@@ -273,6 +273,38 @@ impl Store {
         }
     }
 
+    /// The first items of a partition whose sort keys begin as this key's does: a participant's
+    /// balances.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn starting_with<T: Entity>(
+        &self,
+        prefix: &Key,
+        limit: u16,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut backoff = Backoff::until(self.until);
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(&*self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", AttributeValue::S(prefix.pk.clone()))
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.sk.clone()))
+                .limit(i32::from(limit));
+            match request.send().await {
+                Ok(output) => {
+                    let items = output.items.into_iter().flatten().map(item::read);
+                    return Ok(items.collect::<Result<_, _>>()?);
+                }
+                Err(error) if is_passing(&error) && backoff.wait().await => {}
+                Err(error) => return Err(StoreError::unavailable("reading a list", error)),
+            }
+        }
+    }
+
     /// A page of a partition of the table itself, newest first: test mails, a day's events.
     ///
     /// # Errors
@@ -303,13 +335,18 @@ impl Store {
                 .limit(i32::from(limit.saturating_add(1)));
             match request.send().await {
                 Ok(output) => {
-                    let more = output.last_evaluated_key.is_some();
+                    let mut more = output.last_evaluated_key.is_some();
                     let mut last = None;
                     let mut items = Vec::new();
                     for found in output.items.into_iter().flatten() {
                         let sk = found.get("sk").and_then(|sk| sk.as_s().ok()).cloned();
                         if sk.as_deref() == after {
                             continue;
+                        }
+                        // One more was asked for than is shown, in case the first was seen before.
+                        if items.len() == usize::from(limit) {
+                            more = true;
+                            break;
                         }
                         last = sk;
                         items.push(item::read(found)?);

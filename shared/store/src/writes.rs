@@ -7,6 +7,7 @@ use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Conversion;
 use kith_domain::email::EmailHash;
 use kith_domain::id::{ApiKeyId, ParticipantId, ProgramId};
+use kith_domain::incentive::Incentive;
 use kith_domain::participant::{Participant, Referral};
 use kith_domain::program::Program;
 use kith_domain::reward::{Reward, RewardState};
@@ -17,8 +18,8 @@ use crate::commit::{Commit, Due, Indexes, Write, later};
 use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
-    ApiKey, Asked, CodeRecord, LinkTarget, Lookup, MailRecord, MailState, Order, ProgramClock,
-    Suppression, TestMail, Voucher,
+    ApiKey, Asked, CodeRecord, IncentiveIdentity, LinkTarget, Lookup, MailRecord, MailState, Order,
+    ProgramClock, Suppression, TestMail, Voucher,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
@@ -71,13 +72,24 @@ impl Commit {
         self
     }
 
-    /// A test program's clock.
-    pub fn clock(&mut self, program: ProgramId, clock: ProgramClock) -> &mut Self {
+    /// What the id of a new incentive stands for from now on.
+    pub fn new_incentive(&mut self, program: ProgramId, incentive: &Incentive) -> &mut Self {
         self.put(
-            keys::clock(program),
-            &clock,
-            Write::Overwrite,
+            keys::incentive(program, &incentive.id),
+            &IncentiveIdentity::from(incentive),
+            Write::New,
             Indexes::default(),
+        );
+        self
+    }
+
+    /// Sets a test program's clock forward; it is refused when the clock is further already.
+    pub fn clock(&mut self, program: ProgramId, clock: ProgramClock) -> &mut Self {
+        self.raise(
+            ProgramClock::KIND,
+            keys::clock(program),
+            "ahead_ms",
+            clock.ahead_ms,
         );
         self
     }

@@ -16,7 +16,7 @@ pub use event::{Event, RecordedFact, Wake};
 pub(crate) use money::MoneyItem;
 pub use money::UnitBalance;
 pub use participant::{CodeRecord, Lookup};
-pub use program::{LinkTarget, ProgramClock};
+pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
 pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
     MailState, ScopeItem, Suppression, TestMail,

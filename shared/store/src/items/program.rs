@@ -278,6 +278,38 @@ impl Entity for LinkTarget {
     }
 }
 
+/// What an incentive's id stands for, for ever: whoever counts by id counts one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncentiveIdentity {
+    /// The kind of its reward.
+    pub reward_kind: String,
+    /// Who earns.
+    #[serde(with = "text")]
+    pub beneficiary: Beneficiary,
+}
+
+impl From<&Incentive> for IncentiveIdentity {
+    fn from(incentive: &Incentive) -> Self {
+        Self {
+            reward_kind: incentive.reward.kind().to_owned(),
+            beneficiary: incentive.beneficiary,
+        }
+    }
+}
+
+impl Entity for IncentiveIdentity {
+    type Stored = Self;
+    const KIND: &'static str = "incentive";
+
+    fn to_stored(&self) -> Self {
+        self.clone()
+    }
+
+    fn from_stored(stored: Self) -> Self {
+        stored
+    }
+}
+
 /// The clock of a test program: how far it is ahead of real time. It goes on ticking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramClock {

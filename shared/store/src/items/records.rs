@@ -3,9 +3,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use kith_domain::api_key::{KeyHash, Scope};
-use kith_domain::id::{
-    ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId,
-};
+use kith_domain::id::{ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId};
 use kith_domain::ledger::{Account, Line};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
