@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig,
-    retry::RetryConfig,
+    BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig, retry::RetryConfig,
     timeout::TimeoutConfig,
 };
 use aws_smithy_http_client::Builder;
@@ -183,7 +182,12 @@ mod tests {
         let mut variables = Variables::of(&environment);
         let connection = Connection::of(&mut variables);
         let (connection,) = variables.finish((connection,)).unwrap();
-        let error = connection.dynamodb().list_tables().send().await.unwrap_err();
+        let error = connection
+            .dynamodb()
+            .list_tables()
+            .send()
+            .await
+            .unwrap_err();
         assert!(
             matches!(error, aws_sdk_dynamodb::error::SdkError::DispatchFailure(_)),
             "{error:?}"

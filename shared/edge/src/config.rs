@@ -74,10 +74,6 @@ impl<'a> Variables<'a> {
     }
 
     /// The value of a variable that may be missing: `Some(None)` when it is, `None` for a fault.
-    #[expect(
-        clippy::option_option,
-        reason = "the outer one is a fault, the inner one is absence"
-    )]
     pub fn optional<T, E: Display>(
         &mut self,
         name: &str,
@@ -118,10 +114,6 @@ impl<'a> Variables<'a> {
 
     /// `KITH_PUBLIC_URL`: where links lead. May be missing for functions that are called through
     /// HTTP: see [`crate::http::Request::origin`].
-    #[expect(
-        clippy::option_option,
-        reason = "the outer one is a fault, the inner one is absence"
-    )]
     pub fn public_origin(&mut self) -> Option<Option<Origin>> {
         self.optional("KITH_PUBLIC_URL", str::parse)
     }
@@ -143,10 +135,6 @@ impl<'a> Variables<'a> {
         })
     }
 
-    #[expect(
-        clippy::option_option,
-        reason = "the outer one is a fault, the inner one is absence"
-    )]
     fn operator_key(&mut self, name: &str, mode: Mode) -> Option<Option<KeyHash>> {
         self.optional(name, |text| {
             if is_operator_key(text, mode) {
@@ -265,7 +253,10 @@ mod tests {
             ("KITH_IDENTITY_KEY", "hush"),
             ("KITH_PUBLIC_URL", "ftp://hush"),
             ("KITH_PROXY_HOPS", "hush"),
-            ("KITH_OPERATOR_KEY", "kith_test_hushhushhushhushhushhushhush"),
+            (
+                "KITH_OPERATOR_KEY",
+                "kith_test_hushhushhushhushhushhushhush",
+            ),
             ("KITH_TEST_OPERATOR_KEY", "kith_test_hush"),
         ]);
         let mut variables = Variables::of(&environment);
@@ -295,9 +286,8 @@ mod tests {
         let origin = variables.public_origin();
         let hops = variables.proxy_hops();
         let operators = variables.operator_keys();
-        let (table, origin, hops, operators) = variables
-            .finish((table, origin, hops, operators))
-            .unwrap();
+        let (table, origin, hops, operators) =
+            variables.finish((table, origin, hops, operators)).unwrap();
         assert_eq!((table.as_str(), origin, hops), ("kith", None, 0));
         assert!(operators.live.is_none() && operators.test.is_none());
     }

@@ -13,7 +13,9 @@ pub struct Origin(String);
 
 /// The text is not an origin that links can start with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `https://host`, perhaps with a port and without anything after it; plain http only to the loopback")]
+#[error(
+    "must be `https://host`, perhaps with a port and without anything after it; plain http only to the loopback"
+)]
 pub struct OriginError;
 
 impl Origin {
@@ -104,7 +106,10 @@ mod tests {
     fn origins_are_secure_or_loopback() {
         for (text, expected) in [
             ("https://refer.example", Some("https://refer.example")),
-            ("https://Refer.Example:8443", Some("https://refer.example:8443")),
+            (
+                "https://Refer.Example:8443",
+                Some("https://refer.example:8443"),
+            ),
             ("http://localhost:3000", Some("http://localhost:3000")),
             ("http://127.0.0.1:3000", Some("http://127.0.0.1:3000")),
             ("http://[::1]:3000", Some("http://[::1]:3000")),

@@ -174,11 +174,20 @@ mod tests {
     #[tokio::test]
     async fn a_handler_answers() {
         let function = HttpFunction::new(|request: Request, _| async move {
-            Ok(Response::json(200, &json!({"method": request.method().as_str()})))
+            Ok(Response::json(
+                200,
+                &json!({"method": request.method().as_str()}),
+            ))
         });
-        assert_eq!(answer(&function, "GET").await["body"], r#"{"method":"GET"}"#);
+        assert_eq!(
+            answer(&function, "GET").await["body"],
+            r#"{"method":"GET"}"#
+        );
         let head = answer(&function, "HEAD").await;
-        assert_eq!((&head["statusCode"], &head["body"]), (&json!(200), &json!("")));
+        assert_eq!(
+            (&head["statusCode"], &head["body"]),
+            (&json!(200), &json!(""))
+        );
     }
 
     /// A caller gets a problem, not the gateway's silence, and the next request is served.
@@ -193,6 +202,9 @@ mod tests {
         let event = answer(&function, "GET").await;
         assert_eq!(event["statusCode"], 500);
         let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
-        assert_eq!((&body["code"], &body["instance"]), (&json!("internal"), &json!("req-1")));
+        assert_eq!(
+            (&body["code"], &body["instance"]),
+            (&json!("internal"), &json!("req-1"))
+        );
     }
 }

@@ -74,12 +74,7 @@ impl Problem {
     /// 400: the request cannot be read.
     #[must_use]
     pub fn unreadable_body(detail: impl Into<String>) -> Self {
-        Self::new(
-            400,
-            "unreadable_body",
-            "The request cannot be read",
-            detail,
-        )
+        Self::new(400, "unreadable_body", "The request cannot be read", detail)
     }
 
     /// 401: no valid credentials.
@@ -107,7 +102,12 @@ impl Problem {
     /// 404: missing, or not the caller's to see; the two are answered alike.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
-        Self::new(404, "not_found", "Not found", format!("There is no such {what}."))
+        Self::new(
+            404,
+            "not_found",
+            "Not found",
+            format!("There is no such {what}."),
+        )
     }
 
     /// 405, with the methods that the path has.
@@ -301,7 +301,10 @@ impl Problem {
     pub fn into_response(self, instance: &str) -> Response {
         let parts = *self.0;
         let mut members = parts.members;
-        members.insert("type".to_owned(), json!(format!("urn:kith:problem:{}", parts.code)));
+        members.insert(
+            "type".to_owned(),
+            json!(format!("urn:kith:problem:{}", parts.code)),
+        );
         members.insert("title".to_owned(), json!(parts.title));
         members.insert("status".to_owned(), json!(parts.status));
         members.insert("detail".to_owned(), json!(parts.detail));
@@ -309,9 +312,10 @@ impl Problem {
         members.insert("code".to_owned(), json!(parts.code));
         members.insert("retryable".to_owned(), json!(parts.retryable));
         if !parts.errors.is_empty() {
-            let errors = parts.errors.iter().map(
-                |fault| json!({"pointer": fault.pointer, "detail": fault.detail}),
-            );
+            let errors = parts
+                .errors
+                .iter()
+                .map(|fault| json!({"pointer": fault.pointer, "detail": fault.detail}));
             members.insert("errors".to_owned(), errors.collect());
         }
         let mut response = Response::text(
@@ -351,7 +355,10 @@ mod tests {
             .caused_by("secret cause");
         let response = problem.into_response("req-1");
         assert_eq!(response.status(), 422);
-        assert_eq!(response.header_value("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            response.header_value("content-type"),
+            Some("application/problem+json")
+        );
         let body: Value = serde_json::from_str(response.body_text()).unwrap();
         assert_eq!(
             body,
@@ -372,26 +379,113 @@ mod tests {
     /// Statuses, codes, headers and whether to repeat: what clients are written against.
     #[test]
     fn every_problem_of_the_contract() {
-        type Row = (Problem, u16, &'static str, bool, Option<(&'static str, &'static str)>);
+        type Row = (
+            Problem,
+            u16,
+            &'static str,
+            bool,
+            Option<(&'static str, &'static str)>,
+        );
         let table: Vec<Row> = vec![
-            (Problem::unreadable_body("x"), 400, "unreadable_body", false, None),
-            (Problem::unauthenticated(), 401, "unauthenticated", false, Some(("www-authenticate", "Bearer"))),
-            (Problem::missing_scope("keys:write"), 403, "missing_scope", false, None),
+            (
+                Problem::unreadable_body("x"),
+                400,
+                "unreadable_body",
+                false,
+                None,
+            ),
+            (
+                Problem::unauthenticated(),
+                401,
+                "unauthenticated",
+                false,
+                Some(("www-authenticate", "Bearer")),
+            ),
+            (
+                Problem::missing_scope("keys:write"),
+                403,
+                "missing_scope",
+                false,
+                None,
+            ),
             (Problem::not_found("program"), 404, "not_found", false, None),
-            (Problem::method_not_allowed("GET, POST"), 405, "method_not_allowed", false, Some(("allow", "GET, POST"))),
-            (Problem::conflict("code_taken", "x"), 409, "code_taken", false, None),
-            (Problem::race("program"), 409, "concurrent_change", true, None),
-            (Problem::version_conflict(), 412, "version_conflict", false, None),
-            (Problem::body_too_large(1), 413, "body_too_large", false, None),
-            (Problem::unsupported_media_type("x"), 415, "unsupported_media_type", false, None),
-            (Problem::invalid_request(vec![]), 422, "invalid_request", false, None),
-            (Problem::idempotency_key_reused(), 422, "idempotency_key_reused", false, None),
-            (Problem::too_many_requests(7), 429, "too_many_requests", true, Some(("retry-after", "7"))),
+            (
+                Problem::method_not_allowed("GET, POST"),
+                405,
+                "method_not_allowed",
+                false,
+                Some(("allow", "GET, POST")),
+            ),
+            (
+                Problem::conflict("code_taken", "x"),
+                409,
+                "code_taken",
+                false,
+                None,
+            ),
+            (
+                Problem::race("program"),
+                409,
+                "concurrent_change",
+                true,
+                None,
+            ),
+            (
+                Problem::version_conflict(),
+                412,
+                "version_conflict",
+                false,
+                None,
+            ),
+            (
+                Problem::body_too_large(1),
+                413,
+                "body_too_large",
+                false,
+                None,
+            ),
+            (
+                Problem::unsupported_media_type("x"),
+                415,
+                "unsupported_media_type",
+                false,
+                None,
+            ),
+            (
+                Problem::invalid_request(vec![]),
+                422,
+                "invalid_request",
+                false,
+                None,
+            ),
+            (
+                Problem::idempotency_key_reused(),
+                422,
+                "idempotency_key_reused",
+                false,
+                None,
+            ),
+            (
+                Problem::too_many_requests(7),
+                429,
+                "too_many_requests",
+                true,
+                Some(("retry-after", "7")),
+            ),
             (Problem::internal("cause"), 500, "internal", false, None),
-            (Problem::unavailable(2), 503, "unavailable", true, Some(("retry-after", "2"))),
+            (
+                Problem::unavailable(2),
+                503,
+                "unavailable",
+                true,
+                Some(("retry-after", "2")),
+            ),
         ];
         for (problem, status, code, retryable, header) in table {
-            assert_eq!((problem.status(), problem.code(), problem.is_retryable()), (status, code, retryable));
+            assert_eq!(
+                (problem.status(), problem.code(), problem.is_retryable()),
+                (status, code, retryable)
+            );
             let response = problem.into_response("req-1");
             assert_eq!(response.status(), status);
             assert!(!response.body_text().contains("cause"));

@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use crate::function::FunctionError;
 
 /// What a page may do when it says nothing of its own: show itself, and send its forms home.
-const PAGE_POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const PAGE_POLICY: &str =
+    "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// One HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,6 +229,9 @@ mod tests {
     fn head_keeps_the_headers() {
         let response = Response::html(200, "<p>x</p>".to_owned()).without_body();
         assert_eq!(response.body_text(), "");
-        assert_eq!(response.header_value("referrer-policy"), Some("no-referrer"));
+        assert_eq!(
+            response.header_value("referrer-policy"),
+            Some("no-referrer")
+        );
     }
 }

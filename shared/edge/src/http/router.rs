@@ -190,7 +190,12 @@ mod tests {
     fn router() -> Router {
         let named = |name: &'static str| {
             move |request: Request, _: Invocation| async move {
-                let text = |name| request.path_parameter(name).unwrap_or_default().into_owned();
+                let text = |name| {
+                    request
+                        .path_parameter(name)
+                        .unwrap_or_default()
+                        .into_owned()
+                };
                 Ok(Response::text(
                     200,
                     "text/plain",
@@ -200,9 +205,21 @@ mod tests {
         };
         Router::new()
             .route(Method::GET, "/", named("root"))
-            .route(Method::GET, "/v1/programs/{program}/things/{id}", named("get"))
-            .route(Method::PATCH, "/v1/programs/{program}/things/{id}", named("patch"))
-            .route(Method::POST, "/v1/programs/{program}/things/search", named("search"))
+            .route(
+                Method::GET,
+                "/v1/programs/{program}/things/{id}",
+                named("get"),
+            )
+            .route(
+                Method::PATCH,
+                "/v1/programs/{program}/things/{id}",
+                named("patch"),
+            )
+            .route(
+                Method::POST,
+                "/v1/programs/{program}/things/search",
+                named("search"),
+            )
             .route(Method::GET, "/v1/{program}/prg/things/{id}", named("odd"))
             .route(Method::HEAD, "/head", named("head"))
     }
@@ -217,14 +234,30 @@ mod tests {
             ("GET", "/", Ok("root  ")),
             ("GET", "/v1/programs/prg_1/things/x", Ok("get prg_1 x")),
             ("HEAD", "/v1/programs/prg_1/things/x", Ok("get prg_1 x")),
-            ("PATCH", "/v1/programs/p%2Fq/things/a%20%25b", Ok("patch p/q a %b")),
-            ("POST", "/v1/programs/prg_1/things/search", Ok("search prg_1 ")),
+            (
+                "PATCH",
+                "/v1/programs/p%2Fq/things/a%20%25b",
+                Ok("patch p/q a %b"),
+            ),
+            (
+                "POST",
+                "/v1/programs/prg_1/things/search",
+                Ok("search prg_1 "),
+            ),
             ("GET", "/v1/programs/prg/things/x", Ok("get prg x")),
             ("GET", "/v1/other/prg/things/x", Ok("odd other x")),
             ("HEAD", "/head", Ok("head  ")),
             // A literal path keeps its name, whatever the method.
-            ("GET", "/v1/programs/prg_1/things/search", Err((405, Some("POST")))),
-            ("PUT", "/v1/programs/prg_1/things/x", Err((405, Some("GET, HEAD, PATCH")))),
+            (
+                "GET",
+                "/v1/programs/prg_1/things/search",
+                Err((405, Some("POST"))),
+            ),
+            (
+                "PUT",
+                "/v1/programs/prg_1/things/x",
+                Err((405, Some("GET, HEAD, PATCH"))),
+            ),
             ("GET", "/head", Err((405, Some("HEAD")))),
             ("GET", "/v1/programs/prg_1/things/", Err((404, None))),
             ("GET", "/v1/programs/prg_1/things/x/", Err((404, None))),
@@ -234,7 +267,9 @@ mod tests {
             ("GET", "/v1/programs/prg_1/things/%ff", Err((404, None))),
             ("GET", "/V1/programs/prg_1/things/x", Err((404, None))),
         ] {
-            let answer = router().handle(request(method, path), invocation.clone()).await;
+            let answer = router()
+                .handle(request(method, path), invocation.clone())
+                .await;
             let answer = match &answer {
                 Ok(response) => Ok(response.body_text().to_owned()),
                 Err(problem) => Err(problem.status()),

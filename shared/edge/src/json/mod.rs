@@ -23,4 +23,7 @@ mod values;
 pub use faults::{FAULTS_MAX, Faults};
 pub use object::{Member, Object, Patch};
 pub use read::{BODY_BYTES_MAX, DEPTH_MAX, body, body_or_empty};
-pub use values::{any, boolean, integer_in, list, money, nested, string, text, timestamp, timestamp_of};
+pub(crate) use values::NOT_A_TIMESTAMP;
+pub use values::{
+    any, boolean, integer_in, list, money, nested, string, text, timestamp, timestamp_of,
+};

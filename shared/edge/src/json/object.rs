@@ -167,7 +167,11 @@ impl Object {
     /// The members that were not taken yet, such as the entries of a map.
     #[must_use]
     pub fn into_rest(self) -> Vec<(String, Member)> {
-        let pointers: Vec<String> = self.members.keys().map(|name| self.pointer_to(name)).collect();
+        let pointers: Vec<String> = self
+            .members
+            .keys()
+            .map(|name| self.pointer_to(name))
+            .collect();
         self.members
             .into_iter()
             .zip(pointers)

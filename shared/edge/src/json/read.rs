@@ -33,9 +33,7 @@ pub fn body(request: &Request) -> Result<Object, Problem> {
         .as_deref()
         .is_some_and(|kind| kind == JSON || (is_patch && kind == MERGE_PATCH));
     if !is_json || !is_utf8(request) {
-        return Err(Problem::unsupported_media_type(
-            "application/json in UTF-8",
-        ));
+        return Err(Problem::unsupported_media_type("application/json in UTF-8"));
     }
     object(request.body()).map(|members| Object::new("", members))
 }
@@ -74,9 +72,9 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         .map_err(|error| Problem::unreadable_body(format!("The body is not JSON: {error}.")))?;
     match value {
         Value::Object(members) => Ok(members),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(
-            Problem::unreadable_body("The body is not a JSON object."),
-        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(Problem::unreadable_body("The body is not a JSON object."))
+        }
     }
 }
 
@@ -191,24 +189,53 @@ mod tests {
             ("POST", Some("text/plain"), Some(415)),
             ("POST", None, Some(415)),
         ] {
-            let status = body(&request(method, content_type, "{}")).err().map(|p| p.status());
+            let status = body(&request(method, content_type, "{}"))
+                .err()
+                .map(|p| p.status());
             assert_eq!(status, expected, "{content_type:?}");
         }
         assert!(body_or_empty(&request("POST", None, "")).is_ok());
-        assert_eq!(body_or_empty(&request("POST", None, "{}")).err().map(|p| p.status()), Some(415));
+        assert_eq!(
+            body_or_empty(&request("POST", None, "{}"))
+                .err()
+                .map(|p| p.status()),
+            Some(415)
+        );
     }
 
     #[test]
     fn what_is_not_one_object_is_unreadable() {
-        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
+        let deep = format!(
+            "{{\"a\":{}1{}}}",
+            "[".repeat(DEPTH_MAX),
+            "]".repeat(DEPTH_MAX)
+        );
         let deeper = "[".repeat(100_000);
         for text in [
-            "", "nul", "null", "1", "\"x\"", "[]", "{", "{}{}", "{} x", "{\"a\":1,}", "{'a':1}",
-            "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"b\":1}}", "{\"a\":\"\\ud800\"}", "{\"a\":NaN}",
-            &deep, &deeper,
+            "",
+            "nul",
+            "null",
+            "1",
+            "\"x\"",
+            "[]",
+            "{",
+            "{}{}",
+            "{} x",
+            "{\"a\":1,}",
+            "{'a':1}",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":{\"b\":1,\"b\":1}}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":NaN}",
+            &deep,
+            &deeper,
         ] {
             let problem = object(text.as_bytes()).unwrap_err();
-            assert_eq!((problem.status(), problem.code()), (400, "unreadable_body"), "{text:.40}");
+            assert_eq!(
+                (problem.status(), problem.code()),
+                (400, "unreadable_body"),
+                "{text:.40}"
+            );
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}").unwrap_err().status(), 400);
         let detail = object(b"{\"a\":1,\n\"a\":2}").unwrap_err();

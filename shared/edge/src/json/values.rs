@@ -81,7 +81,11 @@ pub fn timestamp_of(text: &str) -> Option<Timestamp> {
     let shape = |part: &str, pattern: &str| {
         part.len() == pattern.len()
             && part.bytes().zip(pattern.bytes()).all(|(byte, expected)| {
-                if expected == b'0' { byte.is_ascii_digit() } else { byte == expected }
+                if expected == b'0' {
+                    byte.is_ascii_digit()
+                } else {
+                    byte == expected
+                }
             })
     };
     let (moment, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
@@ -118,7 +122,10 @@ pub fn list<T>(
             return None;
         };
         if values.len() > length_max {
-            faults.add(member.pointer, format!("must have at most {length_max} entries"));
+            faults.add(
+                member.pointer,
+                format!("must have at most {length_max} entries"),
+            );
             return None;
         }
         let parsed: Vec<Option<T>> = values
@@ -146,10 +153,6 @@ pub fn nested<T>(
 }
 
 /// Whatever it is, with its pointer: for what has rules of its own.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it has the form of every parser"
-)]
 pub fn any(member: Member, _faults: &mut Faults) -> Option<Member> {
     Some(member)
 }
@@ -158,7 +161,7 @@ pub fn any(member: Member, _faults: &mut Faults) -> Option<Member> {
 mod tests {
     use super::*;
     use crate::json::Patch;
-    use proptest::prelude::*;
+    use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_oneof, proptest};
     use serde_json::json;
 
     kith_domain::words! {
@@ -192,11 +195,17 @@ mod tests {
                 "sub": {"inner": null}, "none": null}"#,
         );
         assert_eq!(object.required("word", &mut faults, text::<Word>), None);
-        assert_eq!(object.optional("days", &mut faults, integer_in(0..=365_u16)), None);
+        assert_eq!(
+            object.optional("days", &mut faults, integer_in(0..=365_u16)),
+            None
+        );
         assert_eq!(object.optional("flag", &mut faults, boolean), None);
         assert_eq!(object.optional("at", &mut faults, timestamp), None);
         assert_eq!(object.optional("price", &mut faults, money), None);
-        assert_eq!(object.optional("words", &mut faults, list(3, text::<Word>)), None);
+        assert_eq!(
+            object.optional("words", &mut faults, list(3, text::<Word>)),
+            None
+        );
         assert_eq!(object.optional("many", &mut faults, list(2, string)), None);
         let mut sub = object.optional_object("sub", &mut faults).unwrap();
         assert_eq!(sub.required("inner", &mut faults, boolean), None);
@@ -209,8 +218,19 @@ mod tests {
         assert_eq!(
             pointers,
             [
-                "/word", "/days", "/flag", "/at", "/price/amount", "/price/currency", "/price/tax",
-                "/words/1", "/words/2", "/many", "/sub/inner", "/missing", "/a~1b~0c",
+                "/word",
+                "/days",
+                "/flag",
+                "/at",
+                "/price/amount",
+                "/price/currency",
+                "/price/tax",
+                "/words/1",
+                "/words/2",
+                "/many",
+                "/sub/inner",
+                "/missing",
+                "/a~1b~0c",
             ]
         );
         assert_eq!(found[0].1, "must be one of one, two");
@@ -224,8 +244,14 @@ mod tests {
             r#"{"word": "two", "days": 365, "flag": false, "at": "2026-03-01T13:00:00+01:00",
                 "price": {"amount": 1000000000000000, "currency": "EUR"}, "words": ["one", "two"]}"#,
         );
-        assert_eq!(object.required("word", &mut faults, text::<Word>), Some(Word::Two));
-        assert_eq!(object.optional("days", &mut faults, integer_in(0..=365_u16)), Some(365));
+        assert_eq!(
+            object.required("word", &mut faults, text::<Word>),
+            Some(Word::Two)
+        );
+        assert_eq!(
+            object.optional("days", &mut faults, integer_in(0..=365_u16)),
+            Some(365)
+        );
         assert_eq!(object.optional("flag", &mut faults, boolean), Some(false));
         let at = object.optional("at", &mut faults, timestamp).unwrap();
         assert_eq!(at.to_string(), "2026-03-01T12:00:00Z");
@@ -240,10 +266,27 @@ mod tests {
     /// Rounding an amount would pay somebody wrongly.
     #[test]
     fn integers_are_never_rounded() {
-        for text in ["1.0", "1e3", "1E0", "-0", "-1", "366", "18446744073709551615", "9e99", "1.5", "\"1\"", "true", "100000000000000000000"] {
+        for text in [
+            "1.0",
+            "1e3",
+            "1E0",
+            "-0",
+            "-1",
+            "366",
+            "18446744073709551615",
+            "9e99",
+            "1.5",
+            "\"1\"",
+            "true",
+            "100000000000000000000",
+        ] {
             let mut faults = Faults::default();
             let mut object = body(&format!("{{\"n\": {text}}}"));
-            assert_eq!(object.required("n", &mut faults, integer_in(0..=365_u64 as i64)), None, "{text}");
+            assert_eq!(
+                object.required("n", &mut faults, integer_in(0..=365_u64 as i64)),
+                None,
+                "{text}"
+            );
             assert!(!faults.is_empty(), "{text}");
         }
     }
@@ -251,17 +294,30 @@ mod tests {
     #[test]
     fn only_rfc_3339_is_an_instant() {
         for good in [
-            "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.5Z", "2026-03-01T12:00:00.123456789Z",
+            "2026-03-01T12:00:00Z",
+            "2026-03-01T12:00:00.5Z",
+            "2026-03-01T12:00:00.123456789Z",
             "2026-03-01T12:00:00-11:30",
         ] {
             assert!(timestamp_of(good).is_some(), "{good}");
         }
         for bad in [
-            "", "2026-03-01", "2026-03-01T12:00Z", "2026-03-01 12:00:00Z", "2026-03-01T12:00:00",
-            "2026-03-01T12:00:00z", "2026-03-01t12:00:00Z", "2026-02-30T12:00:00Z",
-            "2026-03-01T25:00:00Z", "2026-03-01T12:00:00.Z", "2026-03-01T12:00:00.1234567890Z",
-            "2026-03-01T12:00:00+01:00[Europe/Berlin]", "+002026-03-01T12:00:00Z",
-            "2026-03-01T12:00:00é", "20260301T120000Z", "2026-03-01T12:00:00,5Z",
+            "",
+            "2026-03-01",
+            "2026-03-01T12:00Z",
+            "2026-03-01 12:00:00Z",
+            "2026-03-01T12:00:00",
+            "2026-03-01T12:00:00z",
+            "2026-03-01t12:00:00Z",
+            "2026-02-30T12:00:00Z",
+            "2026-03-01T25:00:00Z",
+            "2026-03-01T12:00:00.Z",
+            "2026-03-01T12:00:00.1234567890Z",
+            "2026-03-01T12:00:00+01:00[Europe/Berlin]",
+            "+002026-03-01T12:00:00Z",
+            "2026-03-01T12:00:00é",
+            "20260301T120000Z",
+            "2026-03-01T12:00:00,5Z",
         ] {
             assert!(timestamp_of(bad).is_none(), "{bad}");
         }
@@ -270,7 +326,9 @@ mod tests {
     #[test]
     fn a_patch_tells_absent_from_null() {
         let mut faults = Faults::default();
-        let mut object = body(r#"{"gone": null, "new": true, "bad": 1, "id": "x", "version": 2, "state": null}"#);
+        let mut object = body(
+            r#"{"gone": null, "new": true, "bad": 1, "id": "x", "version": 2, "state": null}"#,
+        );
         assert_eq!(object.patch("absent", &mut faults, boolean), Patch::Keep);
         assert_eq!(object.patch("gone", &mut faults, boolean), Patch::Clear);
         assert_eq!(object.patch("new", &mut faults, boolean), Patch::Set(true));
@@ -289,9 +347,9 @@ mod tests {
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
+            proptest::prelude::any::<bool>().prop_map(Value::from),
+            proptest::prelude::any::<i64>().prop_map(Value::from),
+            proptest::prelude::any::<f64>().prop_map(Value::from),
             "\\PC{0,12}".prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 32, 6, |inner| {
