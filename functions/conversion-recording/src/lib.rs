@@ -1,1 +1,68 @@
+//! Records conversions: finds the referee, attributes the conversion to a referrer, evaluates the
+//! incentives, and writes all of it in one transaction.
 
+mod attribute;
+mod decision;
+mod parties;
+mod record;
+mod report;
+
+use std::sync::Arc;
+
+use http::Method;
+use kith_domain::email::IdentityKey;
+use kith_domain::signed::TokenKeys;
+use kith_edge::aws::Connection;
+use kith_edge::config::Variables;
+use kith_edge::desk::Desk;
+use kith_edge::http::{HttpFunction, Router};
+use kith_edge::session::{Gate, deciding};
+use kith_edge::{Environment, Function, StartError};
+use kith_store::Store;
+
+/// What recording needs: the gate, and the keys that read tokens and hash mail addresses.
+#[derive(Debug)]
+struct Recording {
+    gate: Gate,
+    tokens: TokenKeys,
+    identity: IdentityKey,
+}
+
+/// The function, in an environment.
+///
+/// # Errors
+/// [`StartError::Configuration`] with every fault.
+pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartError> {
+    let mut variables = Variables::of(environment);
+    let found = (
+        variables.required("KITH_TABLE"),
+        Connection::of(&mut variables),
+        variables.operator_keys(),
+        variables.token_keys(),
+        variables.identity_key(),
+    );
+    let (table, connection, operators, tokens, identity) = variables.finish(found)?;
+    let store = Store::new(connection.dynamodb(), &table);
+    let gate = Gate::new(Desk::new(environment, store.clone()), operators);
+    let recording = Arc::new(Recording {
+        gate,
+        tokens,
+        identity,
+    });
+    let router = Router::new()
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/conversions",
+            deciding(&recording, record::record_conversion),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/conversions/{conversion}/attribution",
+            deciding(&recording, attribute::attribute_by_hand),
+        );
+    let warm = move || {
+        let store = store.clone();
+        async move { store.warm().await }
+    };
+    Ok(Box::new(HttpFunction::new(router).warmed_by(warm)))
+}

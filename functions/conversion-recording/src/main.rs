@@ -1,1 +1,5 @@
-fn main(){}
+//! The conversion-recording Lambda.
+
+fn main() -> std::process::ExitCode {
+    kith_edge::serve(conversion_recording::function)
+}

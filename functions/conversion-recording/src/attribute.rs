@@ -1,0 +1,148 @@
+//! `POST P/conversions/{id}/attribution`: the owner knows better.
+
+use std::sync::Arc;
+
+use kith_domain::api_key::Scope;
+use kith_domain::attribution::{self, ByHand};
+use kith_domain::code::ReferralCode;
+use kith_domain::conversion::{Conversion, ConversionState};
+use kith_domain::fact::FactKind;
+use kith_domain::id::{ConversionId, ParticipantId, ProgramId};
+use kith_domain::text::Name;
+use kith_edge::Invocation;
+use kith_edge::http::{Fault, Problem, Request, Response};
+use kith_edge::json::{self, Faults};
+use kith_edge::session::Ended;
+use kith_edge::wire;
+use kith_store::{Was, keys};
+
+use crate::Recording;
+use crate::decision::{Decision, Inputs};
+use crate::parties::{Referee, Referrers, record};
+use crate::record::rules_at;
+
+enum Named {
+    Referrer(ParticipantId),
+    Code(ReferralCode),
+}
+
+struct Order {
+    named: Named,
+    reason: Name,
+}
+
+/// Attributes an unattributed conversion to the referrer that the owner names.
+pub(crate) async fn attribute_by_hand(
+    recording: Arc<Recording>,
+    request: Arc<Request>,
+    invocation: Invocation,
+) -> Result<Response, Ended> {
+    let program: ProgramId = request.path_value("program", "program")?;
+    let id: ConversionId = request.path_value("conversion", "conversion")?;
+    let parsed = read(&request);
+    let (session, mut view, order) = recording
+        .gate
+        .open(
+            &request,
+            &invocation,
+            Scope::ConversionsWrite,
+            program,
+            parsed,
+            |order, mode| {
+                let named = match &order.named {
+                    Named::Referrer(id) => keys::participant(program, *id),
+                    Named::Code(code) => keys::code(mode, code),
+                };
+                vec![keys::conversion(program, id), named]
+            },
+        )
+        .await?;
+    let conversion: Conversion = view
+        .loaded
+        .read(&keys::conversion(program, id))?
+        .ok_or_else(|| Problem::not_found("conversion"))?;
+    if conversion.state != ConversionState::Unattributed {
+        return Err(
+            Problem::conflict("already_attributed", "The conversion has a referrer.").into(),
+        );
+    }
+    let referee = Referee::known(&mut view, conversion.referee_id).await?;
+    let (referrer_id, code) = match order.named {
+        Named::Referrer(id) => (id, None),
+        Named::Code(code) => match record(&view, &code)? {
+            Some(found) => (found.participant_id, Some(found.code)),
+            None => return Err(unknown("/code", "is not a code of this program")),
+        },
+    };
+    let referrers = Referrers::load(&mut view, &[], Some(referrer_id)).await?;
+    let referrer = referrers
+        .get(referrer_id)
+        .ok_or_else(|| unknown("/referrer_id", "is not a participant of this program"))?;
+    if referee.is(&referrer.0, &recording.identity) {
+        return Err(Problem::conflict("self_referral", "The referrer is the referee.").into());
+    }
+    if !referrer.0.is_active() {
+        return Err(Problem::conflict("referrer_suspended", "The referrer is suspended.").into());
+    }
+    if referee
+        .bond
+        .as_ref()
+        .is_some_and(|bond| bond.referrer_id != referrer_id)
+    {
+        return Err(Problem::conflict(
+            "referral_exists",
+            "The referee is bound to another referrer.",
+        )
+        .into());
+    }
+    let rules = rules_at(&view, conversion.occurred_at).await?;
+    let by_hand = ByHand {
+        by: session.actor(),
+        reason: order.reason,
+    };
+    let attribution = attribution::by_hand(
+        referrer_id,
+        code,
+        &conversion.attribution,
+        view.now,
+        by_hand,
+    );
+    let was = Was::Version(conversion.version);
+    let inputs = Inputs {
+        view: &view,
+        rules: &rules,
+        referee: &referee,
+        referrer,
+    };
+    let decision = Decision::make(&inputs, conversion, attribution);
+    let mut commit = view.commit();
+    commit.conversion(decision.conversion(), was);
+    decision.write(&mut commit, FactKind::ConversionAttributed);
+    let answer = wire::conversion(decision.conversion(), decision.rewards());
+    session.finish(commit, Response::json(200, &answer)).await
+}
+
+fn unknown(pointer: &str, detail: &str) -> Ended {
+    Problem::invalid_request(vec![Fault::new(pointer, detail)]).into()
+}
+
+fn read(request: &Request) -> Result<Order, Problem> {
+    let mut body = json::body(request)?;
+    let mut faults = Faults::default();
+    let referrer = body.optional("referrer_id", &mut faults, json::text::<ParticipantId>);
+    let code = body.optional("code", &mut faults, json::text::<ReferralCode>);
+    let reason = body.required("reason", &mut faults, json::text::<Name>);
+    body.finish(&mut faults);
+    let named = match (referrer, code) {
+        (Some(id), None) => Some(Named::Referrer(id)),
+        (None, Some(code)) => Some(Named::Code(code)),
+        (Some(_), Some(_)) | (None, None) => {
+            if faults.is_empty() {
+                faults.add("", "needs either referrer_id or code");
+            }
+            None
+        }
+    };
+    let (named, reason) = faults.all((named, reason))?;
+    Ok(Order { named, reason })
+}

@@ -1,0 +1,314 @@
+//! `POST P/conversions`.
+
+use std::sync::Arc;
+
+use kith_domain::api_key::Scope;
+use kith_domain::attribution::{self, Attribution, Evidence};
+use kith_domain::conversion::{CodeIs, CodeUse, Conversion, ConversionState, check_occurred_at};
+use kith_domain::fact::{Fact, FactKind};
+use kith_domain::id::ProgramId;
+use kith_domain::program::Program;
+use kith_domain::reward::Reward;
+use kith_edge::Invocation;
+use kith_edge::desk::View;
+use kith_edge::http::{Fault, Problem, Request, Response};
+use kith_edge::session::{Ended, Session};
+use kith_edge::wire;
+use kith_store::items::Order;
+use kith_store::keys;
+use kith_store::{StoreError, Was};
+
+use crate::Recording;
+use crate::decision::{Decision, Inputs};
+use crate::parties::{Referee, Referrers, record};
+use crate::report::Report;
+
+/// How many earlier versions of the rules are read at once.
+const VERSIONS_AT_ONCE: u64 = 20;
+
+/// Records a conversion, or answers a repetition with what is recorded. A repetition that brings a
+/// touch to an unattributed conversion attributes it.
+pub(crate) async fn record_conversion(
+    recording: Arc<Recording>,
+    request: Arc<Request>,
+    invocation: Invocation,
+) -> Result<Response, Ended> {
+    let program: ProgramId = request.path_value("program", "program")?;
+    let parsed = Report::read(&request, program, &recording.tokens, &recording.identity);
+    let (session, mut view, report) = recording
+        .gate
+        .open(
+            &request,
+            &invocation,
+            Scope::ConversionsWrite,
+            program,
+            parsed,
+            |report, mode| report.first_keys(program, mode),
+        )
+        .await?;
+    let order = keys::order(program, &report.event, &report.external_id);
+    match view.loaded.read::<Order>(&order)? {
+        Some(order) => {
+            let known = load(&mut view, &order).await?;
+            repeat(&recording, &session, view, &report, known).await
+        }
+        None => record_new(&recording, &session, view, &report).await,
+    }
+}
+
+async fn record_new(
+    recording: &Recording,
+    session: &Session,
+    mut view: View,
+    report: &Report,
+) -> Result<Response, Ended> {
+    let occurred_at = report.occurred_at.unwrap_or(view.now);
+    check_occurred_at(occurred_at, view.now).map_err(|error| {
+        Problem::invalid_request(vec![Fault::new("/occurred_at", error.to_string())])
+    })?;
+    let referee = Referee::find(&mut view, &report.referee, &recording.identity).await?;
+    let rules = rules_at(&view, occurred_at).await?;
+    let conversion = Conversion {
+        id: view.id(),
+        program: view.program.id,
+        content: report.content(),
+        state: ConversionState::Unattributed,
+        occurred_at,
+        recorded_at: view.now,
+        referee_id: referee.person.id,
+        referral_id: None,
+        attribution: nothing_yet(&rules),
+        reward_ids: Vec::new(),
+        skipped: Vec::new(),
+        codes: code_uses(&view, report)?,
+        number: None,
+        scheme_version: rules.version,
+        version: 0,
+    };
+    let (attribution, referrers) =
+        attribute(recording, &mut view, report, &referee, &conversion, &rules).await?;
+    let mut commit = view.commit();
+    referee.write(&mut commit, &report.referee);
+    if referee.was == Was::Absent {
+        let joined = Fact {
+            participant_id: Some(referee.person.id),
+            ..Fact::new(FactKind::ParticipantCreated)
+        };
+        commit.fact(joined);
+    }
+    let referrer = attribution
+        .chosen
+        .as_ref()
+        .and_then(|chosen| referrers.get(chosen.referrer_id));
+    let Some(referrer) = referrer else {
+        let conversion = Conversion {
+            attribution,
+            version: 1,
+            ..conversion
+        };
+        commit.new_conversion(&conversion).fact(Fact {
+            conversion_id: Some(conversion.id),
+            referee_id: Some(conversion.referee_id),
+            event: Some(conversion.content.event.clone()),
+            amount: conversion.content.amount,
+            ..Fact::new(FactKind::ConversionRecorded)
+        });
+        return session
+            .finish(
+                commit,
+                Response::json(201, &wire::conversion(&conversion, &[])),
+            )
+            .await;
+    };
+    let inputs = Inputs {
+        view: &view,
+        rules: &rules,
+        referee: &referee,
+        referrer,
+    };
+    let decision = Decision::make(&inputs, conversion, attribution);
+    commit.new_conversion(decision.conversion());
+    decision.write(&mut commit, FactKind::ConversionRecorded);
+    let answer = wire::conversion(decision.conversion(), decision.rewards());
+    session.finish(commit, Response::json(201, &answer)).await
+}
+
+async fn repeat(
+    recording: &Recording,
+    session: &Session,
+    mut view: View,
+    report: &Report,
+    (conversion, rewards): (Conversion, Vec<Reward>),
+) -> Result<Response, Ended> {
+    let differences = conversion
+        .content
+        .differences(conversion.occurred_at, &report.content());
+    if !differences.is_empty() {
+        let faults = differences
+            .into_iter()
+            .map(|at| Fault::new(at, "differs from what is recorded"));
+        return Err(Problem::conflict(
+            "conversion_differs",
+            "This event and external id are recorded with another content.",
+        )
+        .with_errors(faults.collect())
+        .into());
+    }
+    let known = || Response::json(200, &wire::conversion(&conversion, &rewards));
+    let brings_touch = !report.tokens.is_empty() || !report.codes.is_empty();
+    if conversion.state != ConversionState::Unattributed || !brings_touch {
+        return session.finish(session.commit(), known()).await;
+    }
+    let referee = Referee::find(&mut view, &report.referee, &recording.identity).await?;
+    let rules = rules_at(&view, conversion.occurred_at).await?;
+    let (attribution, referrers) =
+        attribute(recording, &mut view, report, &referee, &conversion, &rules).await?;
+    let referrer = attribution
+        .chosen
+        .as_ref()
+        .and_then(|chosen| referrers.get(chosen.referrer_id));
+    let Some(referrer) = referrer else {
+        return session.finish(session.commit(), known()).await;
+    };
+    let was = Was::Version(conversion.version);
+    let inputs = Inputs {
+        view: &view,
+        rules: &rules,
+        referee: &referee,
+        referrer,
+    };
+    let codes = code_uses(&view, report)?;
+    let decision = Decision::make(
+        &inputs,
+        Conversion {
+            codes,
+            ..conversion
+        },
+        attribution,
+    );
+    let mut commit = view.commit();
+    referee.write(&mut commit, &report.referee);
+    commit.conversion(decision.conversion(), was);
+    decision.write(&mut commit, FactKind::ConversionAttributed);
+    let answer = wire::conversion(decision.conversion(), decision.rewards());
+    session.finish(commit, Response::json(200, &answer)).await
+}
+
+/// Attributes by the evidence of a report.
+async fn attribute(
+    recording: &Recording,
+    view: &mut View,
+    report: &Report,
+    referee: &Referee,
+    conversion: &Conversion,
+    rules: &Program,
+) -> Result<(Attribution, Referrers), Ended> {
+    let bond = referee.bond.as_ref().map(|bond| bond.referrer_id);
+    let referrers = Referrers::load(view, &report.touched_codes(), bond).await?;
+    let codes = report.referral_codes();
+    let evidence = Evidence {
+        bond,
+        tokens: &report.tokens,
+        codes: &codes,
+        occurred_at: conversion.occurred_at,
+    };
+    let owner = |code: &_| referrers.owner(view, code, referee, &recording.identity);
+    let attribution = attribution::attribute(rules.attribution, &evidence, owner);
+    Ok((attribution, referrers))
+}
+
+/// A recorded conversion with its rewards.
+pub(crate) async fn load(
+    view: &mut View,
+    order: &Order,
+) -> Result<(Conversion, Vec<Reward>), Ended> {
+    let program = view.program.id;
+    let key = keys::conversion(program, order.conversion_id);
+    view.load([key.clone()]).await?;
+    let conversion: Conversion = view
+        .loaded
+        .read(&key)?
+        .ok_or_else(|| Problem::internal("an order leads to no conversion"))?;
+    let rewards = rewards_of(view, &conversion).await?;
+    Ok((conversion, rewards))
+}
+
+/// The rewards of a conversion.
+pub(crate) async fn rewards_of(
+    view: &mut View,
+    conversion: &Conversion,
+) -> Result<Vec<Reward>, Ended> {
+    let program = view.program.id;
+    let wanted = conversion
+        .reward_ids
+        .iter()
+        .map(|id| keys::reward(program, *id));
+    view.load(wanted.collect::<Vec<_>>()).await?;
+    let mut rewards = Vec::new();
+    for id in &conversion.reward_ids {
+        rewards.extend(view.loaded.read(&keys::reward(program, *id))?);
+    }
+    Ok(rewards)
+}
+
+/// The rules that were in force at an instant: the present ones, or an earlier version.
+pub(crate) async fn rules_at(view: &View, at: jiff::Timestamp) -> Result<Program, StoreError> {
+    let present = &view.program;
+    let mut oldest = present.clone();
+    let mut below = present.version;
+    while oldest.rules_since > at && below > 1 {
+        let from = below.saturating_sub(VERSIONS_AT_ONCE).max(1);
+        let versions: Vec<u64> = (from..below).rev().collect();
+        let loaded = view
+            .store
+            .get(
+                versions
+                    .iter()
+                    .map(|version| keys::scheme(present.id, *version)),
+            )
+            .await?;
+        for version in versions {
+            if oldest.rules_since <= at {
+                break;
+            }
+            if let Some(earlier) = loaded.read::<Program>(&keys::scheme(present.id, version))? {
+                oldest = earlier;
+            }
+        }
+        below = from;
+    }
+    Ok(oldest)
+}
+
+fn nothing_yet(rules: &Program) -> Attribution {
+    let evidence = Evidence {
+        bond: None,
+        tokens: &[],
+        codes: &[],
+        occurred_at: rules.created_at,
+    };
+    attribution::attribute(rules.attribution, &evidence, |_| {
+        attribution::CodeOwner::Unknown
+    })
+}
+
+/// What each of the reported codes is. Vouchers are told apart once a conversion can redeem them.
+fn code_uses(view: &View, report: &Report) -> Result<Vec<CodeUse>, Ended> {
+    let mut uses = Vec::with_capacity(report.codes.len());
+    for text in &report.codes {
+        let found = match text.parse() {
+            Ok(code) => record(view, &code)?,
+            Err(_) => None,
+        };
+        let is = match found {
+            Some(record) if record.active => CodeIs::Referral,
+            Some(_) => CodeIs::Disabled,
+            None => CodeIs::Unknown,
+        };
+        uses.push(CodeUse {
+            code: text.clone(),
+            is,
+        });
+    }
+    Ok(uses)
+}

@@ -1,0 +1,262 @@
+//! What the shop reports, read from the request.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kith_domain::attribution::{CODES_MAX, PresentedToken, TOKENS_MAX};
+use kith_domain::code::ReferralCode;
+use kith_domain::conversion::Content;
+use kith_domain::email::{EmailAddress, EmailHash, IdentityKey};
+use kith_domain::id::ProgramId;
+use kith_domain::mode::Mode;
+use kith_domain::money::Money;
+use kith_domain::signed::TokenKeys;
+use kith_domain::text::{
+    CountryCode, EventName, ExternalId, Metadata, MetadataKey, MetadataValue, Name,
+};
+use kith_domain::token::ClickToken;
+use kith_edge::http::{Problem, Request};
+use kith_edge::json::{self, Faults, Member, Object};
+use kith_store::keys::{self, Key};
+use serde_json::Value;
+
+/// Longest text among those that are checked and not kept.
+const SIGNAL_CHARS_MAX: usize = 1_024;
+
+/// A conversion as reported.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) event: EventName,
+    pub(crate) external_id: ExternalId,
+    pub(crate) referee: RefereeReport,
+    pub(crate) tokens: Vec<PresentedToken>,
+    /// As written by the shop, referral codes and vouchers alike.
+    pub(crate) codes: Vec<String>,
+    pub(crate) amount: Option<Money>,
+    pub(crate) occurred_at: Option<Timestamp>,
+    pub(crate) country: Option<CountryCode>,
+    pub(crate) metadata: Metadata,
+}
+
+/// The referee as reported.
+#[derive(Debug)]
+pub(crate) struct RefereeReport {
+    pub(crate) external_id: Option<ExternalId>,
+    pub(crate) email: Option<EmailAddress>,
+    pub(crate) email_hash: Option<EmailHash>,
+    pub(crate) first_name: Option<Name>,
+}
+
+impl Report {
+    /// Reads the body, with every fault at once.
+    pub(crate) fn read(
+        request: &Request,
+        program: ProgramId,
+        tokens: &TokenKeys,
+        identity: &IdentityKey,
+    ) -> Result<Self, Problem> {
+        let mut body = json::body(request)?;
+        let mut faults = Faults::default();
+        let event = body.required("event", &mut faults, json::text::<EventName>);
+        let external_id = body.required("external_id", &mut faults, json::text::<ExternalId>);
+        let referee = body.required_object("referee", &mut faults);
+        let referee =
+            referee.and_then(|object| RefereeReport::read(object, program, identity, &mut faults));
+        let presented = body.optional("click_tokens", &mut faults, |member, faults| {
+            json::list(TOKENS_MAX, json::string)(member, faults)
+        });
+        let codes = body.optional("codes", &mut faults, |member, faults| {
+            json::list(CODES_MAX, json::string)(member, faults)
+        });
+        let amount = body.optional("amount", &mut faults, json::money);
+        let occurred_at = body.optional("occurred_at", &mut faults, json::timestamp);
+        let country = body.optional("country", &mut faults, json::text::<CountryCode>);
+        let metadata = body.optional_object("metadata", &mut faults);
+        let metadata = metadata
+            .map(|object| read_metadata(object, &mut faults))
+            .unwrap_or_default();
+        // What fraud is judged by is checked for its form; nothing of it is kept yet.
+        check_signals(&mut body, &mut faults);
+        body.finish(&mut faults);
+        let (event, external_id, referee) = faults.all((event, external_id, referee))?;
+        let genuine = |text: &String| match ClickToken::open(tokens, text)
+            .filter(|token| token.program == program)
+        {
+            Some(token) => PresentedToken::Genuine(Box::new(token)),
+            None => PresentedToken::Bad,
+        };
+        Ok(Self {
+            event,
+            external_id,
+            referee,
+            tokens: presented.iter().flatten().map(genuine).collect(),
+            codes: codes.unwrap_or_default(),
+            amount,
+            occurred_at,
+            country,
+            metadata,
+        })
+    }
+
+    /// What a repetition has to say again.
+    pub(crate) fn content(&self) -> Content {
+        Content {
+            event: self.event.clone(),
+            external_id: self.external_id.clone(),
+            referee_external_id: self.referee.external_id.clone(),
+            referee_email: self.referee.email_hash,
+            amount: self.amount,
+            country: self.country,
+            metadata: self.metadata.clone(),
+            occurred_at: self.occurred_at,
+        }
+    }
+
+    /// The codes that have the form of referral codes.
+    pub(crate) fn referral_codes(&self) -> Vec<ReferralCode> {
+        self.codes
+            .iter()
+            .filter_map(|code| code.parse().ok())
+            .collect()
+    }
+
+    /// Every code that may name a referrer: those in tokens and those in the report.
+    pub(crate) fn touched_codes(&self) -> Vec<ReferralCode> {
+        let in_tokens = self.tokens.iter().filter_map(|token| match token {
+            PresentedToken::Genuine(token) => {
+                Some([token.first.code.clone(), token.latest.code.clone()])
+            }
+            PresentedToken::Bad => None,
+        });
+        in_tokens.flatten().chain(self.referral_codes()).collect()
+    }
+
+    /// What has to be read first: the order, the referee, the codes.
+    pub(crate) fn first_keys(&self, program: ProgramId, mode: Mode) -> Vec<Key> {
+        let mut first = vec![keys::order(program, &self.event, &self.external_id)];
+        first.extend(self.referee.keys(program));
+        first.extend(
+            self.touched_codes()
+                .iter()
+                .map(|code| keys::code(mode, code)),
+        );
+        first
+    }
+}
+
+impl RefereeReport {
+    fn read(
+        mut object: Object,
+        program: ProgramId,
+        identity: &IdentityKey,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let pointer = object.pointer().to_owned();
+        let external_id = object.optional("external_id", faults, person_id);
+        let said_external_id = external_id.is_some();
+        let had_email = object.has("email");
+        let email = object.optional("email", faults, json::text::<EmailAddress>);
+        let first_name = object.optional("first_name", faults, json::text::<Name>);
+        object.optional("new_customer", faults, json::boolean);
+        object.finish(faults);
+        if !said_external_id && !had_email && faults.is_empty() {
+            faults.add(pointer, "needs an external_id or an email");
+        }
+        let email_hash = email
+            .as_ref()
+            .map(|email| email.hash(identity, &program.to_string()));
+        Some(Self {
+            external_id,
+            email,
+            email_hash,
+            first_name,
+        })
+    }
+
+    /// Where the referee is looked up.
+    fn keys(&self, program: ProgramId) -> Vec<Key> {
+        let by_id = self
+            .external_id
+            .as_ref()
+            .map(|id| keys::external(program, id));
+        let by_email = self
+            .email_hash
+            .as_ref()
+            .map(|hash| keys::email(program, hash));
+        by_id.into_iter().chain(by_email).collect()
+    }
+}
+
+fn person_id(member: Member, faults: &mut Faults) -> Option<ExternalId> {
+    let pointer = member.pointer.clone();
+    let text = json::string(member, faults)?;
+    match ExternalId::of_person(&text) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            faults.add(pointer, error.to_string());
+            None
+        }
+    }
+}
+
+fn read_metadata(object: Object, faults: &mut Faults) -> Metadata {
+    let pointer = object.pointer().to_owned();
+    let mut entries = BTreeMap::new();
+    for (name, member) in object.into_rest() {
+        let at = member.pointer.clone();
+        let key = match name.parse::<MetadataKey>() {
+            Ok(key) => key,
+            Err(error) => {
+                faults.add(at, error.to_string());
+                continue;
+            }
+        };
+        match metadata_value(&member.value) {
+            Ok(value) => {
+                entries.insert(key, value);
+            }
+            Err(detail) => faults.add(at, detail),
+        }
+    }
+    entries
+        .try_into()
+        .unwrap_or_else(|error: kith_domain::text::TextError| {
+            faults.add(pointer, error.to_string());
+            Metadata::default()
+        })
+}
+
+fn metadata_value(value: &Value) -> Result<MetadataValue, String> {
+    let refused = || "must be a text, a whole number, true or false".to_owned();
+    match value {
+        Value::String(text) => MetadataValue::text(text).map_err(|error| error.to_string()),
+        Value::Number(number) => number
+            .as_i64()
+            .map(MetadataValue::Integer)
+            .ok_or_else(refused),
+        Value::Bool(flag) => Ok(MetadataValue::Boolean(*flag)),
+        Value::Null | Value::Array(_) | Value::Object(_) => Err(refused()),
+    }
+}
+
+fn check_signals(body: &mut Object, faults: &mut Faults) {
+    if let Some(mut client) = body.optional_object("client", faults) {
+        for name in ["ip", "user_agent", "device_id"] {
+            client.optional(name, faults, signal);
+        }
+        client.finish(faults);
+    }
+    body.optional("payment_fingerprint", faults, signal);
+}
+
+fn signal(member: Member, faults: &mut Faults) -> Option<()> {
+    let pointer = member.pointer.clone();
+    let text = json::string(member, faults)?;
+    if text.chars().count() > SIGNAL_CHARS_MAX {
+        faults.add(
+            pointer,
+            format!("must have at most {SIGNAL_CHARS_MAX} characters"),
+        );
+    }
+    Some(())
+}

@@ -1,0 +1,13 @@
+//! Whole-bundle tests: black box over HTTP, on the local host, and what cannot be seen from there.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test stops on the first surprise"
+)]
+
+mod chain;
+mod conversions;
+mod world;
