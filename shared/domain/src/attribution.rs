@@ -10,6 +10,7 @@ use crate::channel::Channel;
 use crate::code::ReferralCode;
 use crate::id::{ClickId, ParticipantId};
 use crate::program::{AttributionModel, AttributionPolicy};
+use crate::text::Name;
 use crate::token::{ClickToken, Touch};
 use crate::words::words;
 
@@ -149,6 +150,15 @@ pub struct Chosen {
     pub touch_at: Option<Timestamp>,
 }
 
+/// Who attributed by hand, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByHand {
+    /// The key that asked for it.
+    pub by: String,
+    /// In the owner's own words.
+    pub reason: Name,
+}
+
 /// The decision, with its explanation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
@@ -160,6 +170,8 @@ pub struct Attribution {
     pub model: AttributionModel,
     /// Everything that was looked at, in the order of looking.
     pub considered: Vec<Considered>,
+    /// Who decided it, if not the rules.
+    pub by_hand: Option<ByHand>,
 }
 
 /// What [`attribute`] decides on.
@@ -351,6 +363,7 @@ impl Deciding {
             reason,
             model,
             considered: self.considered,
+            by_hand: None,
         }
     }
 }
@@ -360,11 +373,11 @@ impl Deciding {
 pub fn by_hand(
     referrer_id: ParticipantId,
     code: Option<ReferralCode>,
-    model: AttributionModel,
-    earlier: &[Considered],
+    earlier: &Attribution,
     at: Timestamp,
+    by_hand: ByHand,
 ) -> Attribution {
-    let mut considered = earlier.to_vec();
+    let mut considered = earlier.considered.clone();
     considered.push(Considered {
         touch: TouchKind::Manual,
         click_id: None,
@@ -382,8 +395,9 @@ pub fn by_hand(
             touch_at: None,
         }),
         reason: Reason::Manual,
-        model,
+        model: earlier.model,
         considered,
+        by_hand: Some(by_hand),
     }
 }
 

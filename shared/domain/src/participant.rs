@@ -115,6 +115,8 @@ pub struct Referral {
     pub created_at: Timestamp,
     /// When the touch was that made it, if it was a click.
     pub touch_at: Option<Timestamp>,
+    /// When the referee became a lead.
+    pub lead_at: Option<Timestamp>,
     /// When the referee first qualified.
     pub first_qualified_at: Option<Timestamp>,
     /// When the referrer joined the program.

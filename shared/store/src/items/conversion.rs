@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kith_domain::attribution::{Attribution, Chosen, Considered, Outcome, Reason, TouchKind};
+use kith_domain::attribution::{
+    Attribution, ByHand, Chosen, Considered, Outcome, Reason, TouchKind,
+};
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{CodeIs, CodeUse, Content, Conversion, ConversionState};
@@ -10,7 +12,9 @@ use kith_domain::id::{ClickId, ConversionId, ParticipantId, ProgramId, ReferralI
 use kith_domain::incentive::{SkipReason, Skipped};
 use kith_domain::program::AttributionModel;
 use kith_domain::reward::Beneficiary;
-use kith_domain::text::{CountryCode, EventName, ExternalId, MetadataKey, MetadataValue, Slug};
+use kith_domain::text::{
+    CountryCode, EventName, ExternalId, MetadataKey, MetadataValue, Name, Slug,
+};
 use serde::{Deserialize, Serialize};
 
 use super::MoneyItem;
@@ -105,6 +109,15 @@ struct AttributionItem {
     #[serde(with = "text")]
     model: AttributionModel,
     considered: Vec<ConsideredItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_hand: Option<ByHandItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ByHandItem {
+    by: String,
+    #[serde(with = "text")]
+    reason: Name,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -277,6 +290,10 @@ impl AttributionItem {
             reason: attribution.reason,
             model: attribution.model,
             considered: attribution.considered.iter().map(considered).collect(),
+            by_hand: attribution.by_hand.as_ref().map(|hand| ByHandItem {
+                by: hand.by.clone(),
+                reason: hand.reason.clone(),
+            }),
         }
     }
 
@@ -300,6 +317,10 @@ impl AttributionItem {
             reason: self.reason,
             model: self.model,
             considered: self.considered.into_iter().map(considered).collect(),
+            by_hand: self.by_hand.map(|hand| ByHand {
+                by: hand.by,
+                reason: hand.reason,
+            }),
         }
     }
 }

@@ -197,6 +197,8 @@ pub struct ReferralItem {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     touch_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    lead_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     first_qualified_at: Option<Timestamp>,
     #[serde(with = "text")]
     referrer_joined_at: Timestamp,
@@ -216,6 +218,7 @@ impl Entity for Referral {
             referee_id: self.referee_id,
             created_at: self.created_at,
             touch_at: self.touch_at,
+            lead_at: self.lead_at,
             first_qualified_at: self.first_qualified_at,
             referrer_joined_at: self.referrer_joined_at,
             state: self.state,
@@ -230,6 +233,7 @@ impl Entity for Referral {
             referee_id: stored.referee_id,
             created_at: stored.created_at,
             touch_at: stored.touch_at,
+            lead_at: stored.lead_at,
             first_qualified_at: stored.first_qualified_at,
             referrer_joined_at: stored.referrer_joined_at,
             state: stored.state,
