@@ -1,1 +1,5 @@
-fn main(){}
+//! The event-relay Lambda.
+
+fn main() -> std::process::ExitCode {
+    kith_edge::serve(event_relay::function)
+}

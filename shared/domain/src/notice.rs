@@ -1,18 +1,41 @@
-//! Notices: mail that tells a person what happened to something of theirs, such as an issued reward.
+//! Notices: mail that tells a person what became of something of theirs, such as an issued reward.
 
-use crate::survey::SkipReason;
+use crate::reward::RewardState;
+use crate::words::words;
 
-/// Whether to tell a person. What is theirs is told without asking for consent, until they ask for
-/// no more mail.
+words! {
+    /// Why a person is not told.
+    pub enum Silence {
+        /// No mail address is known.
+        NoAddress = "no_address",
+        /// The person unsubscribed, or the address does not take mail.
+        Suppressed = "suppressed",
+        /// There is nothing to tell any more: it was taken back.
+        Withdrawn = "withdrawn",
+    }
+}
+
+/// Whether to tell a person of an issued reward. What is theirs is told without asking for consent,
+/// until they ask for no more mail.
 ///
 /// # Errors
 /// The reason not to.
-pub fn may_tell(has_address: bool, suppressed: bool) -> Result<(), SkipReason> {
+pub fn may_tell(reward: RewardState, has_address: bool, suppressed: bool) -> Result<(), Silence> {
+    match reward {
+        RewardState::Issued | RewardState::Redeemed => {}
+        RewardState::Pending
+        | RewardState::Approved
+        | RewardState::Rejected
+        | RewardState::Cancelled
+        | RewardState::ClawedBack
+        | RewardState::Failed
+        | RewardState::Expired => return Err(Silence::Withdrawn),
+    }
     if !has_address {
-        return Err(SkipReason::NoAddress);
+        return Err(Silence::NoAddress);
     }
     if suppressed {
-        return Err(SkipReason::Suppressed);
+        return Err(Silence::Suppressed);
     }
     Ok(())
 }
@@ -22,9 +45,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_unsubscribed_is_left_alone() {
-        assert_eq!(may_tell(true, false), Ok(()));
-        assert_eq!(may_tell(true, true), Err(SkipReason::Suppressed));
-        assert_eq!(may_tell(false, false), Err(SkipReason::NoAddress));
+    fn nobody_is_told_against_their_will_or_of_what_they_do_not_have() {
+        use RewardState as S;
+        for (reward, has_address, suppressed, expected) in [
+            (S::Issued, true, false, Ok(())),
+            (S::Redeemed, true, false, Ok(())),
+            (S::Issued, true, true, Err(Silence::Suppressed)),
+            (S::Issued, false, false, Err(Silence::NoAddress)),
+            (S::ClawedBack, true, false, Err(Silence::Withdrawn)),
+            (S::Expired, true, false, Err(Silence::Withdrawn)),
+        ] {
+            assert_eq!(
+                may_tell(reward, has_address, suppressed),
+                expected,
+                "{reward}"
+            );
+        }
     }
 }

@@ -4,17 +4,38 @@
 //! [`schedule`] wrap a use case into one; [`serve`] runs it on Lambda, and the local bundle calls
 //! the same value in its own process.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test stops on the first surprise"
+    )
+)]
+
+mod decide;
 mod environment;
 mod function;
+mod work;
 
-pub use environment::{Clock, Environment, Randomness, StartError, SystemClock, SystemRandomness};
-pub use function::{BoxFuture, Function, FunctionError, Invocation, serve};
-pub mod telemetry;
 pub mod aws;
-mod causes;
+pub mod causes;
 pub mod config;
 pub mod desk;
+pub mod fields;
 pub mod http;
 pub mod json;
+pub mod queue;
+pub mod schedule;
+pub mod sender;
 pub mod session;
+pub mod stream;
+pub mod telemetry;
 pub mod wire;
+
+pub use decide::{Undone, decide};
+pub use environment::{Clock, Environment, Randomness, StartError, SystemClock, SystemRandomness};
+pub use function::{BoxFuture, Function, FunctionError, Invocation, serve};
+pub use work::{Outcome, WorkError};

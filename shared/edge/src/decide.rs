@@ -1,0 +1,97 @@
+//! Deciding again, for workers: when somebody wrote between the reading and the writing.
+
+use std::future::Future;
+
+use kith_store::item::CorruptItem;
+use kith_store::{CommitError, StoreError};
+
+use crate::work::WorkError;
+
+/// How often a worker decides at most before it lets the message come again.
+const DECISIONS_MAX: u8 = 3;
+
+/// Why a decision was not written.
+#[derive(Debug)]
+pub enum Undone {
+    /// What it rests on has changed: it is decided again, from the start.
+    Outdated,
+    /// It failed.
+    Failed(WorkError),
+}
+
+impl From<CommitError> for Undone {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Refused(_) => Self::Outdated,
+            CommitError::TooLarge(_) | CommitError::Unbalanced(_) | CommitError::Store(_) => {
+                Self::Failed(error.into())
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<CorruptItem> for Undone {
+    fn from(error: CorruptItem) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<WorkError> for Undone {
+    fn from(error: WorkError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Reads, decides and writes, three times at most.
+///
+/// # Errors
+/// What failed; or that others kept writing in between.
+pub async fn decide<T, A>(attempt: impl Fn() -> A) -> Result<T, WorkError>
+where
+    A: Future<Output = Result<T, Undone>>,
+{
+    for _ in 0..DECISIONS_MAX {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(Undone::Outdated) => {}
+            Err(Undone::Failed(error)) => return Err(error),
+        }
+    }
+    Err(WorkError::new("others kept writing what this decides on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lost_race_is_decided_again_but_not_for_ever() {
+        let attempts = Cell::new(0);
+        let losing = |races: u8| {
+            attempts.set(0);
+            let attempts = &attempts;
+            decide(move || async move {
+                attempts.set(attempts.get() + 1);
+                if attempts.get() <= races {
+                    Err(Undone::Outdated)
+                } else {
+                    Ok(attempts.get())
+                }
+            })
+        };
+        assert_eq!(losing(0).await.unwrap(), 1);
+        assert_eq!(losing(2).await.unwrap(), 3);
+        assert!(losing(3).await.is_err());
+        assert_eq!(attempts.get(), 3);
+        let failed = decide(|| async { Err::<(), _>(Undone::Failed(WorkError::new("no table"))) });
+        assert_eq!(failed.await.unwrap_err().to_string(), "no table");
+    }
+}
