@@ -98,7 +98,7 @@ impl HttpFunction {
             program.id = tracing::field::Empty,
         );
         let response = async {
-            let work = AssertUnwindSafe(self.handler.handle(request, invocation));
+            let work = AssertUnwindSafe(async { self.handler.handle(request, invocation).await });
             let problem = match work.catch_unwind().await {
                 Ok(Ok(response)) => return response,
                 Ok(Err(problem)) => problem,

@@ -36,17 +36,23 @@ impl HttpConnector for FakeSqs {
         let (mut failed, mut successful) = (Vec::new(), Vec::new());
         for entry in body["Entries"].as_array().unwrap() {
             let text = entry["MessageBody"].as_str().unwrap();
-            let again = seen.iter().any(|earlier| earlier["MessageBody"] == entry["MessageBody"]);
+            let again = seen
+                .iter()
+                .any(|earlier| earlier["MessageBody"] == entry["MessageBody"]);
             let is_bad = text == self.bad;
             if is_bad || text == self.stubborn || (text == self.once && !again) {
                 failed.push(json!({"Id": entry["Id"], "SenderFault": is_bad, "Code": "Some"}));
             } else {
-                successful.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+                successful
+                    .push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
             }
         }
         calls.push(body);
         let (status, answer) = if self.is_down {
-            (400, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "gone"}))
+            (
+                400,
+                json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "gone"}),
+            )
         } else {
             (200, json!({"Successful": successful, "Failed": failed}))
         };
@@ -56,7 +62,11 @@ impl HttpConnector for FakeSqs {
 }
 
 impl HttpClient for FakeSqs {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         self.clone().into_shared()
     }
 }
@@ -72,7 +82,10 @@ fn queues(sqs: &FakeSqs) -> Queues {
         ("KITH_MESSAGES_QUEUE_URL", "http://sqs.localhost/messages"),
     ];
     let mut environment = Environment::of_variables(
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
     );
     environment.http_client = Some(sqs.clone().into_shared());
     let mut variables = Variables::of(&environment);
@@ -82,7 +95,10 @@ fn queues(sqs: &FakeSqs) -> Queues {
 }
 
 fn wakes(queue: Queue, bodies: impl IntoIterator<Item = String>) -> Vec<Wake> {
-    bodies.into_iter().map(|body| Wake { queue, body }).collect()
+    bodies
+        .into_iter()
+        .map(|body| Wake { queue, body })
+        .collect()
 }
 
 #[tokio::test]
@@ -94,7 +110,12 @@ async fn messages_go_to_their_queues_in_tens() {
     let calls = sqs.calls.lock().unwrap();
     let mut sizes: Vec<(&str, usize)> = calls
         .iter()
-        .map(|call| (call["QueueUrl"].as_str().unwrap(), call["Entries"].as_array().unwrap().len()))
+        .map(|call| {
+            (
+                call["QueueUrl"].as_str().unwrap(),
+                call["Entries"].as_array().unwrap().len(),
+            )
+        })
         .collect();
     sizes.sort_unstable();
     assert_eq!(
@@ -110,17 +131,28 @@ async fn messages_go_to_their_queues_in_tens() {
 /// A batch that half succeeded answers 200: whoever does not look loses messages.
 #[tokio::test]
 async fn what_sqs_refuses_is_sent_again_and_then_reported() {
-    let sqs = FakeSqs { stubborn: "b", once: "c", bad: "d", ..FakeSqs::default() };
+    let sqs = FakeSqs {
+        stubborn: "b",
+        once: "c",
+        bad: "d",
+        ..FakeSqs::default()
+    };
     let all = wakes(Queue::Surveys, ["a", "b", "c", "d"].map(str::to_owned));
     assert_eq!(queues(&sqs).send(&all).await, [1, 3]);
     let calls = sqs.calls.lock().unwrap();
-    let sizes: Vec<usize> = calls.iter().map(|call| call["Entries"].as_array().unwrap().len()).collect();
+    let sizes: Vec<usize> = calls
+        .iter()
+        .map(|call| call["Entries"].as_array().unwrap().len())
+        .collect();
     assert_eq!(sizes, [4, 2, 1]);
 }
 
 #[tokio::test]
 async fn a_queue_that_is_down_fails_everything() {
-    let sqs = FakeSqs { is_down: true, ..FakeSqs::default() };
+    let sqs = FakeSqs {
+        is_down: true,
+        ..FakeSqs::default()
+    };
     let all = wakes(Queue::Rewards, (0..3).map(|n| n.to_string()));
     assert_eq!(queues(&sqs).send(&all).await, [0, 1, 2]);
     assert!(queues(&sqs).send(&[]).await.is_empty());
@@ -129,7 +161,12 @@ async fn a_queue_that_is_down_fails_everything() {
 #[test]
 fn batches_stay_below_what_sqs_takes() {
     let large = "x".repeat(400_000);
-    let entries: Vec<Entry> = (0..5).map(|index| Entry { index, body: large.clone() }).collect();
+    let entries: Vec<Entry> = (0..5)
+        .map(|index| Entry {
+            index,
+            body: large.clone(),
+        })
+        .collect();
     let sizes: Vec<usize> = batches(entries).iter().map(Vec::len).collect();
     assert_eq!(sizes, [2, 2, 1]);
 }
