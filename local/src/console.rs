@@ -49,12 +49,15 @@ pub fn step(step: &Step) {
     if step.subject.ends_with(" /healthz") {
         return;
     }
+    let took = step
+        .duration
+        .map(|duration| format!("{} ms", duration.as_millis()))
+        .unwrap_or_default();
     line(&format!(
-        "{}  {:<20} {:<9} {:>5} ms  {}",
+        "{}  {:<20} {:<9} {took:>8}  {}",
         time_of_day(step.at),
         step.function,
         step.outcome,
-        step.duration.as_millis(),
         step.subject
     ));
 }

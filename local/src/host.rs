@@ -14,19 +14,19 @@ use crate::services::Services;
 use crate::state::State;
 use crate::template::LocalNames;
 
-/// One thing that happened: an invocation and how it ended.
+/// One thing that happened: an invocation and how it ended, or a commit of facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// When it ended.
     pub at: Timestamp,
-    /// The function.
+    /// The function; `table` for a commit.
     pub function: String,
-    /// How it ended: a status, `done`, `2 failed`, `failed`, `timed out`.
+    /// How it ended: a status, `done`, `2 failed`, `failed`, `timed out`; `committed`.
     pub outcome: String,
     /// What it was about, without codes, tokens or addresses.
     pub subject: String,
-    /// How long it took.
-    pub duration: Duration,
+    /// How long it took, if it took time.
+    pub duration: Option<Duration>,
 }
 
 /// Told of every step as it happens.
@@ -120,7 +120,13 @@ impl fmt::Debug for Host {
 
 impl Host {
     /// Tells the sink of a step.
-    pub(crate) fn step(&self, function: &str, outcome: String, subject: String, took: Duration) {
+    pub(crate) fn step(
+        &self,
+        function: &str,
+        outcome: String,
+        subject: String,
+        took: Option<Duration>,
+    ) {
         (self.steps)(&Step {
             at: self.clock.now(),
             function: function.to_owned(),

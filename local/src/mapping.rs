@@ -4,3 +4,4 @@ pub(crate) mod queue;
 mod report;
 pub(crate) mod schedule;
 pub(crate) mod stream;
+mod subject;

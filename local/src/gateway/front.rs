@@ -89,7 +89,7 @@ impl Front {
             &matched.route.package,
             answer.status().as_u16().to_string(),
             subject(&parts.method, &path, &matched),
-            started.elapsed(),
+            Some(started.elapsed()),
         );
         answer
     }

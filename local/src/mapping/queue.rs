@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::report::{self, Report};
-use crate::host::{Duplicates, Host, counted, short};
+use super::subject;
+use crate::host::{Duplicates, Host, short};
 use crate::queues::{Message, lambda_attributes, md5_of};
 use crate::template::QueueMapping;
 
@@ -97,8 +98,8 @@ async fn deliver(host: &Host, mapping: &QueueMapping, received: Vec<Message>) {
         0 => "done".to_owned(),
         count => format!("{count} failed"),
     };
-    let subject = counted(batch.len(), "message");
-    host.step(&mapping.package, outcome, subject, started.elapsed());
+    let subject = subject::messages(&batch);
+    host.step(&mapping.package, outcome, subject, Some(started.elapsed()));
 }
 
 /// The ids of the messages that failed.

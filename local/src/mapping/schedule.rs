@@ -42,7 +42,7 @@ pub(crate) async fn fire(host: &Host, schedule: &Schedule) {
         &schedule.package,
         outcome,
         "schedule".to_owned(),
-        started.elapsed(),
+        Some(started.elapsed()),
     );
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::report::{self, Report};
+use super::subject;
 use crate::host::{Duplicates, Host, counted};
 use crate::table::{StreamRecord, TableError};
 use crate::template::StreamMapping;
@@ -39,6 +40,9 @@ pub(crate) async fn run(host: Host, mapping: StreamMapping, seen: watch::Sender<
                 _ = tokio::time::timeout(LOOK_EVERY, writes.changed()) => {}
             }
             continue;
+        }
+        for facts in records.iter().filter_map(subject::facts) {
+            host.step("table", "committed".to_owned(), facts, None);
         }
         tokio::select! {
             () = host.stopped() => return,
@@ -107,7 +111,7 @@ async fn deliver(
             &mapping.package,
             outcome.to_owned(),
             subject,
-            started.elapsed(),
+            Some(started.elapsed()),
         );
         let Some(failed_from) = failed_from else {
             if let Some(last) = part.records.last() {
