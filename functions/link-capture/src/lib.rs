@@ -1,1 +1,118 @@
+//! Follows referral links, and records the clicks.
+//!
+//! A click is one write and, once the function is warm, no read: what a link leads to is kept in
+//! the function for a minute, and the click's id is derived from program, code and visitor, so that
+//! one conditional put is both the record and the exact removal of duplicates. Whatever happens to
+//! the table, a link that is known here leads where it should.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test stops on the first surprise"
+    )
+)]
+
+mod cache;
+mod clicks;
+mod cors;
+mod follow;
+mod links;
+mod record;
+mod referer;
+
+use std::sync::Arc;
+
+use http::Method;
+use kith_domain::mode::Mode;
+use kith_domain::signed::TokenKeys;
+use kith_edge::aws::Connection;
+use kith_edge::config::{OperatorKeys, Variables};
+use kith_edge::desk::Desk;
+use kith_edge::http::{HttpFunction, Request, Router};
+use kith_edge::session::{Gate, deciding};
+use kith_edge::telemetry::Metrics;
+use kith_edge::{Environment, Function, Invocation, StartError};
+use kith_store::Store;
+
+use crate::cors::Cors;
+use crate::links::Links;
+
+const CLICKS: &str = "/v1/programs/{program}/clicks";
+
+/// What every request needs.
+#[derive(Debug)]
+struct LinkCapture {
+    links: Links,
+    gate: Gate,
+    token_keys: TokenKeys,
+    metrics: Metrics,
+}
+
+impl LinkCapture {
+    fn new(
+        environment: &Environment,
+        store: Store,
+        token_keys: TokenKeys,
+        operators: OperatorKeys,
+    ) -> Self {
+        let desk = Desk::new(environment, store);
+        Self {
+            links: Links::new(desk.clone()),
+            gate: Gate::new(desk, operators),
+            token_keys,
+            metrics: Metrics::of(environment),
+        }
+    }
+
+    fn desk(&self) -> &Desk {
+        self.gate.desk()
+    }
+}
+
+/// The function, from its environment.
+///
+/// # Errors
+/// [`StartError::Configuration`] with every variable that is missing or wrong.
+pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartError> {
+    let mut variables = Variables::of(environment);
+    let table = variables.required("KITH_TABLE");
+    let token_keys = variables.token_keys();
+    let operators = variables.operator_keys();
+    let proxy_hops = variables.proxy_hops();
+    let connection = Connection::of(&mut variables);
+    let (table, token_keys, operators, proxy_hops, connection) =
+        variables.finish((table, token_keys, operators, proxy_hops, connection))?;
+    let store = Store::new(connection.dynamodb(), &table);
+    let capture = LinkCapture::new(environment, store.clone(), token_keys, operators);
+    let function = HttpFunction::new(router(&Arc::new(capture)))
+        .proxy_hops(proxy_hops)
+        .warmed_by(move || {
+            let store = store.clone();
+            async move { store.warm().await }
+        });
+    Ok(Box::new(function))
+}
+
+fn router(capture: &Arc<LinkCapture>) -> Router {
+    let link = |mode: Mode| {
+        let capture = Arc::clone(capture);
+        move |request: Request, invocation: Invocation| {
+            follow::follow(Arc::clone(&capture), mode, request, invocation)
+        }
+    };
+    Router::new()
+        .route(Method::GET, "/r/{code}", link(Mode::Live))
+        .route(Method::HEAD, "/r/{code}", link(Mode::Live))
+        .route(Method::GET, "/t/{code}", link(Mode::Test))
+        .route(Method::HEAD, "/t/{code}", link(Mode::Test))
+        .route(
+            Method::POST,
+            CLICKS,
+            Cors(deciding(capture, clicks::create)),
+        )
+        .route(Method::OPTIONS, CLICKS, cors::preflight)
+}

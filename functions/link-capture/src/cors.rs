@@ -1,0 +1,55 @@
+//! Lets the pages of any shop call what browsers may call. A key is in the request and no cookie,
+//! so an origin gains nothing that the key does not give.
+
+use kith_edge::causes::Causes;
+use kith_edge::http::{Handler, Problem, Request, Response};
+use kith_edge::{BoxFuture, Invocation};
+
+/// How long a browser remembers the answer to a preflight: longer ones are cut by the browsers.
+const PREFLIGHT_SECONDS: &str = "7200";
+
+/// A handler whose every answer, refusals among them, may be read by the page that asked.
+pub(crate) struct Cors<H>(pub(crate) H);
+
+impl<H: Handler> Handler for Cors<H> {
+    fn handle(
+        &self,
+        request: Request,
+        invocation: Invocation,
+    ) -> BoxFuture<'_, Result<Response, Problem>> {
+        let request_id = invocation.request_id.clone();
+        Box::pin(async move {
+            let answer = self.0.handle(request, invocation).await;
+            let response = answer.unwrap_or_else(|problem| {
+                if let Some(cause) = problem.cause() {
+                    let (code, error) = (problem.code(), Causes(cause));
+                    tracing::error!(problem.code = code, error = %error, "the request was not done");
+                }
+                problem.into_response(&request_id)
+            });
+            Ok(readable(response))
+        })
+    }
+}
+
+fn readable(response: Response) -> Response {
+    response.header("access-control-allow-origin", "*").header(
+        "access-control-expose-headers",
+        "idempotent-replayed, retry-after",
+    )
+}
+
+/// What a browser asks before it sends a request with a key.
+///
+/// # Errors
+/// None; the form is every handler's.
+pub(crate) async fn preflight(_: Request, _: Invocation) -> Result<Response, Problem> {
+    Ok(Response::no_content()
+        .header("access-control-allow-origin", "*")
+        .header("access-control-allow-methods", "POST, OPTIONS")
+        .header(
+            "access-control-allow-headers",
+            "authorization, content-type, idempotency-key",
+        )
+        .header("access-control-max-age", PREFLIGHT_SECONDS))
+}

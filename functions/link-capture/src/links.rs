@@ -1,0 +1,354 @@
+//! Finds what a link leads to, and the key of the day, with as few reads as possible.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kith_domain::click::{DAY_KEY_LIFE, VisitorHash};
+use kith_domain::code::ReferralCode;
+use kith_domain::id::ProgramId;
+use kith_domain::mode::Mode;
+use kith_edge::Invocation;
+use kith_edge::desk::Desk;
+use kith_store::items::{CodeRecord, LinkTarget, ProgramClock, VisitorKey};
+use kith_store::keys::{self, Key};
+use kith_store::{Loaded, Store, StoreError};
+
+use crate::cache::{Cache, Known, Life};
+use crate::record::in_time;
+
+/// The most codes, and the most programs, that are remembered.
+const KNOWN_MAX: usize = 10_000;
+/// The most unknown codes that are remembered: apart, so that guessing codes drives out no known one.
+const UNKNOWN_MAX: usize = 2_000;
+
+const KNOWN_LIFE: Life = Life {
+    fresh: SignedDuration::from_secs(60),
+    stale: SignedDuration::from_secs(3_600),
+};
+const UNKNOWN_LIFE: Life = Life {
+    fresh: SignedDuration::from_secs(10),
+    stale: SignedDuration::ZERO,
+};
+
+/// After a read that failed, what is known is believed for so long before the table is asked again.
+const TRUCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long a visitor waits for a read, when without it there is no answer.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How long a visitor waits for a read that only makes the answer newer.
+const REFRESH_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Where a link leads.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    /// The code, as it was spelled when it was made, and whose it is.
+    pub(crate) record: Arc<CodeRecord>,
+    /// What the program lets links do.
+    pub(crate) target: Arc<LinkTarget>,
+    /// The program's time.
+    pub(crate) now: Timestamp,
+    /// The key of the day, when it was asked for and could be had.
+    pub(crate) day_key: Option<DayKey>,
+}
+
+/// The random key of a day's visitor hashes. It exists only as long as the day's clicks have to be
+/// told apart.
+#[derive(Clone)]
+pub(crate) struct DayKey(Arc<str>);
+
+impl DayKey {
+    /// The visitor behind a request: an address and a user agent.
+    pub(crate) fn visitor(&self, address: &str, user_agent: &str) -> VisitorHash {
+        VisitorHash::of(self.0.as_bytes(), address, user_agent)
+    }
+}
+
+impl fmt::Debug for DayKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("DayKey(redacted)")
+    }
+}
+
+/// What links lead to, as far as it is known here.
+#[derive(Debug)]
+pub(crate) struct Links {
+    desk: Desk,
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    codes: Cache<ReferralCode, Arc<CodeRecord>>,
+    unknown: Cache<ReferralCode, ()>,
+    targets: Cache<ProgramId, Arc<LinkTarget>>,
+    day_key: Option<(String, DayKey)>,
+}
+
+impl Links {
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self {
+            desk,
+            shelf: Mutex::new(Shelf {
+                codes: Cache::new(KNOWN_MAX, KNOWN_LIFE),
+                unknown: Cache::new(UNKNOWN_MAX, UNKNOWN_LIFE),
+                targets: Cache::new(KNOWN_MAX, KNOWN_LIFE),
+                day_key: None,
+            }),
+        }
+    }
+
+    /// What a code leads to; `None` when it leads nowhere. With the key of the day when the visitor
+    /// may be told apart from others.
+    ///
+    /// # Errors
+    /// [`StoreError`], when it is not known here and the table does not answer.
+    pub(crate) async fn find(
+        &self,
+        invocation: &Invocation,
+        mode: Mode,
+        code: &ReferralCode,
+        with_day_key: bool,
+    ) -> Result<Option<Link>, StoreError> {
+        let store = self.desk.store(invocation);
+        let link = match mode {
+            Mode::Live => self.find_live(&store, code, with_day_key).await?,
+            Mode::Test => self.find_test(&store, code, with_day_key).await?,
+        };
+        Ok(link.filter(|link| link.record.active))
+    }
+
+    /// Cold: code and day key in one request, then the program. Warm: nothing.
+    async fn find_live(
+        &self,
+        store: &Store,
+        code: &ReferralCode,
+        with_day_key: bool,
+    ) -> Result<Option<Link>, StoreError> {
+        let now = self.desk.real_now();
+        let day = keys::day(now);
+        let (known_record, mut known_target, mut day_key) = {
+            let shelf = self.shelf();
+            if shelf.unknown.get(code, now).is_fresh() {
+                return Ok(None);
+            }
+            let record = shelf.codes.get(code, now);
+            let target = match &record {
+                Known::Fresh(record) | Known::Stale(record) => {
+                    shelf.targets.get(&record.program_id, now)
+                }
+                Known::Nothing => Known::Nothing,
+            };
+            (record, target, shelf.day_key_of(&day))
+        };
+        let record_is_fresh = known_record.is_fresh();
+        let mut record = known_record.any();
+
+        let mut wanted = Vec::new();
+        if !record_is_fresh {
+            wanted.push(keys::code(Mode::Live, code));
+        }
+        if let Some(record) = record.as_ref().filter(|_| !known_target.is_fresh()) {
+            wanted.push(keys::links(record.program_id));
+        }
+        if with_day_key && day_key.is_none() {
+            wanted.push(keys::visitor_key(&day));
+        }
+        if !wanted.is_empty() {
+            let can_do_without = record.is_some() && known_target != Known::Nothing;
+            match read(store, wanted, can_do_without).await {
+                Ok(loaded) => {
+                    if !record_is_fresh {
+                        record = self.keep_record(&loaded, code, now)?;
+                    }
+                    if let Some(record) = record.as_ref().filter(|_| !known_target.is_fresh()) {
+                        known_target = self.keep_target(&loaded, record.program_id, now)?;
+                    }
+                    if with_day_key && day_key.is_none() {
+                        day_key = self.keep_day_key(store, &loaded, &day).await;
+                    }
+                }
+                Err(error) if can_do_without => {
+                    tracing::debug!(error = %error, "a link is followed as it was known");
+                    self.extend(code, record.as_deref(), now);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        let mut target = known_target.any();
+        if target.is_none() {
+            let key = keys::links(record.program_id);
+            let loaded = read(store, vec![key], false).await?;
+            target = self.keep_target(&loaded, record.program_id, now)?.any();
+        }
+        Ok(target.map(|target| Link {
+            record,
+            target,
+            now,
+            day_key,
+        }))
+    }
+
+    /// Test programs are read anew each time: whoever tries something wants to see it at once.
+    async fn find_test(
+        &self,
+        store: &Store,
+        code: &ReferralCode,
+        with_day_key: bool,
+    ) -> Result<Option<Link>, StoreError> {
+        let real_now = self.desk.real_now();
+        let day = keys::day(real_now);
+        let mut day_key = self.shelf().day_key_of(&day);
+        let code_key = keys::code(Mode::Test, code);
+        let mut wanted = vec![code_key.clone()];
+        if with_day_key && day_key.is_none() {
+            wanted.push(keys::visitor_key(&day));
+        }
+        let loaded = read(store, wanted, false).await?;
+        let Some(record) = loaded.read::<CodeRecord>(&code_key)? else {
+            return Ok(None);
+        };
+        if with_day_key && day_key.is_none() {
+            day_key = self.keep_day_key(store, &loaded, &day).await;
+        }
+        let (links, clock) = (
+            keys::links(record.program_id),
+            keys::clock(record.program_id),
+        );
+        let loaded = read(store, vec![links.clone(), clock.clone()], false).await?;
+        let Some(target) = loaded.read::<LinkTarget>(&links)? else {
+            return Ok(None);
+        };
+        let clock = loaded.read::<ProgramClock>(&clock)?.unwrap_or_default();
+        Ok(Some(Link {
+            record: Arc::new(record),
+            target: Arc::new(target),
+            now: clock.at(real_now),
+            day_key,
+        }))
+    }
+
+    /// The key of today, of which the caller has read the item if it was not known here.
+    pub(crate) async fn day_key(&self, store: &Store, loaded: &Loaded) -> Option<DayKey> {
+        let day = keys::day(self.desk.real_now());
+        let known = self.shelf().day_key_of(&day);
+        match known {
+            Some(known) => Some(known),
+            None => self.keep_day_key(store, loaded, &day).await,
+        }
+    }
+
+    /// Where the key of today is read, unless it is known here.
+    pub(crate) fn day_key_to_read(&self) -> Option<Key> {
+        let day = keys::day(self.desk.real_now());
+        let known = self.shelf().day_key_of(&day).is_some();
+        (!known).then(|| keys::visitor_key(&day))
+    }
+
+    fn keep_record(
+        &self,
+        loaded: &Loaded,
+        code: &ReferralCode,
+        now: Timestamp,
+    ) -> Result<Option<Arc<CodeRecord>>, StoreError> {
+        let record = loaded.read::<CodeRecord>(&keys::code(Mode::Live, code))?;
+        let record = record.map(Arc::new);
+        let mut shelf = self.shelf();
+        match &record {
+            Some(record) => shelf.codes.put(code.clone(), Arc::clone(record), now),
+            None => shelf.unknown.put(code.clone(), (), now),
+        }
+        Ok(record)
+    }
+
+    fn keep_target(
+        &self,
+        loaded: &Loaded,
+        program: ProgramId,
+        now: Timestamp,
+    ) -> Result<Known<Arc<LinkTarget>>, StoreError> {
+        let Some(target) = loaded.read::<LinkTarget>(&keys::links(program))? else {
+            return Ok(Known::Nothing);
+        };
+        let target = Arc::new(target);
+        let kept = Arc::clone(&target);
+        self.shelf().targets.put(program, kept, now);
+        Ok(Known::Fresh(target))
+    }
+
+    /// The key of a day: the one that was read, or a new one, or that of whoever was first. `None`
+    /// when the table does not answer: then visitors cannot be told apart for a moment.
+    async fn keep_day_key(&self, store: &Store, loaded: &Loaded, day: &str) -> Option<DayKey> {
+        let key = keys::visitor_key(day);
+        let key = match loaded.read::<VisitorKey>(&key).ok()? {
+            Some(read) => read,
+            None => in_time(REFRESH_PATIENCE, self.make_day_key(store, day))
+                .await
+                .ok()?,
+        };
+        let key = DayKey(key.key.into());
+        self.shelf().day_key = Some((day.to_owned(), key.clone()));
+        Some(key)
+    }
+
+    async fn make_day_key(&self, store: &Store, day: &str) -> Result<VisitorKey, StoreError> {
+        let random: [u8; 32] = self.desk.random();
+        let expires_at = self.desk.real_now().checked_add(DAY_KEY_LIFE);
+        let ours = VisitorKey {
+            key: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            expires_at: expires_at.unwrap_or(Timestamp::MAX).as_second(),
+        };
+        if store.keep_visitor_key(day, &ours).await? {
+            return Ok(ours);
+        }
+        let theirs = store.get_one(keys::visitor_key(day)).await?;
+        theirs.ok_or_else(|| StoreError::Unavailable {
+            doing: "reading",
+            source: "the key of the day is gone".into(),
+        })
+    }
+
+    fn extend(&self, code: &ReferralCode, record: Option<&CodeRecord>, now: Timestamp) {
+        let mut shelf = self.shelf();
+        shelf.codes.extend(code, now, TRUCE);
+        if let Some(record) = record {
+            shelf.targets.extend(&record.program_id, now, TRUCE);
+        }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // A panic while it was held left a cache, which is right or empty.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a link onto the shelf as if it had been read.
+    #[cfg(test)]
+    pub(crate) fn remember(&self, record: CodeRecord, target: LinkTarget, day_key: &str) {
+        let now = self.desk.real_now();
+        let mut shelf = self.shelf();
+        shelf.targets.put(record.program_id, Arc::new(target), now);
+        let code = record.code.clone();
+        shelf.codes.put(code, Arc::new(record), now);
+        shelf.day_key = Some((keys::day(now), DayKey(day_key.into())));
+    }
+}
+
+impl Shelf {
+    fn day_key_of(&self, day: &str) -> Option<DayKey> {
+        let (known, key) = self.day_key.as_ref()?;
+        (known == day).then(|| key.clone())
+    }
+}
+
+async fn read(store: &Store, keys: Vec<Key>, can_do_without: bool) -> Result<Loaded, StoreError> {
+    let patience = if can_do_without {
+        REFRESH_PATIENCE
+    } else {
+        PATIENCE
+    };
+    in_time(patience, store.get(keys)).await
+}
