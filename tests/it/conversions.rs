@@ -12,8 +12,15 @@ async fn twins(program: &Program<'_>, rounds: usize, token: &str) {
     for round in 0..rounds {
         let order = format!("order-{round}");
         let body = purchase(&order, json!({"click_tokens": [token]}));
-        let answers = join_all([program.post("/conversions", body.clone()), program.post("/conversions", body)]).await;
-        let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        let answers = join_all([
+            program.post("/conversions", body.clone()),
+            program.post("/conversions", body),
+        ])
+        .await;
+        let mut statuses: Vec<u16> = answers
+            .iter()
+            .map(|answer| answer.status.as_u16())
+            .collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 201], "{answers:?}");
         assert_eq!(answers[0].json()["id"], answers[1].json()["id"]);
@@ -24,7 +31,10 @@ async fn twins(program: &Program<'_>, rounds: usize, token: &str) {
 async fn count_rewards(program: &Program<'_>) -> usize {
     let (mut count, mut cursor) = (0, String::new());
     loop {
-        let page = program.get(&format!("/rewards?limit=100{cursor}")).await.expect(200);
+        let page = program
+            .get(&format!("/rewards?limit=100{cursor}"))
+            .await
+            .expect(200);
         count += page["data"].as_array().unwrap().len();
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -56,10 +66,16 @@ async fn twins_record_one_conversion_under_faults() {
     let ann = program.referrer("ann").await;
     let token = program.click(&ann).await;
     let turn = AtomicUsize::new(0);
-    let faults = [Fault::Conflict, Fault::TimeoutAfter, Fault::Throttle, Fault::TimeoutBefore];
+    let faults = [
+        Fault::Conflict,
+        Fault::TimeoutAfter,
+        Fault::Throttle,
+        Fault::TimeoutBefore,
+    ];
     world.plan(move |operation| {
         let turn = turn.fetch_add(1, Ordering::Relaxed);
-        (operation == "TransactWriteItems" && turn.is_multiple_of(3)).then(|| faults[turn / 3 % faults.len()])
+        (operation == "TransactWriteItems" && turn.is_multiple_of(3))
+            .then(|| faults[turn / 3 % faults.len()])
     });
     twins(&program, 50, &token).await;
     world.settle().await;
@@ -77,10 +93,19 @@ async fn a_limit_holds_when_conversions_come_at_once() {
     let ann = program.referrer("ann").await;
     let token = program.click(&ann).await;
     let orders: Vec<String> = (0..40).map(|number| format!("order-{number}")).collect();
-    let answers = join_all(orders.iter().map(|order| program.convert(order, json!({"click_tokens": [token]})))).await;
+    let answers = join_all(
+        orders
+            .iter()
+            .map(|order| program.convert(order, json!({"click_tokens": [token]}))),
+    )
+    .await;
     let skipped = answers.iter().filter(|answer| {
         let body = answer.expect(201);
-        body["skipped"].as_array().unwrap().iter().any(|skip| skip["reason"] == "per_referrer_per_month")
+        body["skipped"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|skip| skip["reason"] == "per_referrer_per_month")
     });
     assert_eq!(skipped.count(), 30);
     world.settle().await;
@@ -92,12 +117,27 @@ async fn a_limit_holds_when_conversions_come_at_once() {
 async fn a_repetition_with_another_content_names_the_differences() {
     let world = World::start().await;
     let program = world.program(json!({})).await;
-    program.convert("order-1", json!({"country": "DE"})).await.expect(201);
-    program.convert("order-1", json!({"country": "DE"})).await.expect(200);
-    let differs = program.convert("order-1", json!({"country": "FR", "amount": {"amount": 1, "currency": "EUR"}})).await;
+    program
+        .convert("order-1", json!({"country": "DE"}))
+        .await
+        .expect(201);
+    program
+        .convert("order-1", json!({"country": "DE"}))
+        .await
+        .expect(200);
+    let differs = program
+        .convert(
+            "order-1",
+            json!({"country": "FR", "amount": {"amount": 1, "currency": "EUR"}}),
+        )
+        .await;
     assert_eq!(differs.problem(409), "conversion_differs");
-    let pointers: Vec<Value> =
-        differs.json()["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
+    let pointers: Vec<Value> = differs.json()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].clone())
+        .collect();
     assert_eq!(pointers, [json!("/amount"), json!("/country")]);
     world.bundle.shutdown().await;
 }
@@ -113,19 +153,39 @@ async fn the_first_attribution_binds() {
     let late = |codes: Value| json!({"referee": {"external_id": "cid"}, "codes": codes});
 
     let first = program.convert("order-1", cid.clone()).await.expect(201);
-    assert_eq!((&first["state"], &first["attribution"]["reason"]), (&json!("unattributed"), &json!("no_touch")));
-    let attributed = program.convert("order-1", late(json!([ann["code"]]))).await.expect(200);
+    assert_eq!(
+        (&first["state"], &first["attribution"]["reason"]),
+        (&json!("unattributed"), &json!("no_touch"))
+    );
+    let attributed = program
+        .convert("order-1", late(json!([ann["code"]])))
+        .await
+        .expect(200);
     assert_eq!(attributed["state"], "qualified");
     assert_eq!(attributed["attribution"]["referrer_id"], ann["id"]);
     assert_eq!(attributed["rewards"].as_array().unwrap().len(), 2);
-    let again = program.convert("order-1", late(json!([bob["code"]]))).await.expect(200);
+    let again = program
+        .convert("order-1", late(json!([bob["code"]])))
+        .await
+        .expect(200);
     assert_eq!(again["attribution"]["referrer_id"], ann["id"]);
 
-    let next = program.convert("order-2", late(json!([bob["code"]]))).await.expect(201);
+    let next = program
+        .convert("order-2", late(json!([bob["code"]])))
+        .await
+        .expect(201);
     assert_eq!(next["attribution"]["reason"], "existing_referral");
     assert_eq!(next["attribution"]["referrer_id"], ann["id"]);
-    assert_eq!(next["attribution"]["considered"][1]["outcome"], "not_needed");
-    let reasons: Vec<&str> = next["skipped"].as_array().unwrap().iter().map(|skip| text(&skip["reason"])).collect();
+    assert_eq!(
+        next["attribution"]["considered"][1]["outcome"],
+        "not_needed"
+    );
+    let reasons: Vec<&str> = next["skipped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|skip| text(&skip["reason"]))
+        .collect();
     assert_eq!(reasons, ["first_conversion_only"]);
     world.bundle.shutdown().await;
 }
@@ -141,7 +201,10 @@ async fn self_referral_earns_nothing() {
         ("order-1", json!({"external_id": "ann"})),
         ("order-2", json!({"email": "annbaker+shop@googlemail.com"})),
     ] {
-        let own = program.convert(order, json!({"referee": referee, "codes": [ann["code"]]})).await.expect(201);
+        let own = program
+            .convert(order, json!({"referee": referee, "codes": [ann["code"]]}))
+            .await
+            .expect(201);
         assert_eq!(own["attribution"]["reason"], "self_referral", "{own}");
         assert_eq!(own["rewards"], json!([]));
     }
@@ -161,11 +224,26 @@ async fn bad_reports_are_refused_with_every_fault() {
         .await;
     assert_eq!(refused.problem(422), "invalid_request");
     let body = refused.json();
-    let pointers: Vec<&str> = body["errors"].as_array().unwrap().iter().map(|error| text(&error["pointer"])).collect();
-    for pointer in ["/event", "/external_id", "/amount/amount", "/amount/currency", "/codes", "/unknown", "/country"] {
+    let pointers: Vec<&str> = body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| text(&error["pointer"]))
+        .collect();
+    for pointer in [
+        "/event",
+        "/external_id",
+        "/amount/amount",
+        "/amount/currency",
+        "/codes",
+        "/unknown",
+        "/country",
+    ] {
         assert!(pointers.contains(&pointer), "{pointer} in {pointers:?}");
     }
-    let far = program.convert("order-1", json!({"occurred_at": "2020-01-01T00:00:00Z"})).await;
+    let far = program
+        .convert("order-1", json!({"occurred_at": "2020-01-01T00:00:00Z"}))
+        .await;
     assert_eq!(far.problem(422), "invalid_request");
     assert_eq!(far.json()["errors"][0]["pointer"], "/occurred_at");
     // Nothing was recorded by what was refused.
@@ -180,17 +258,25 @@ async fn an_idempotency_key_replays_its_answer() {
     let program = world.program(json!({})).await;
     let call = |body: Value| {
         let path = program.path("/conversions");
-        let request = world.request(reqwest::Method::POST, &path).bearer_auth(&program.key);
+        let request = world
+            .request(reqwest::Method::POST, &path)
+            .bearer_auth(&program.key);
         world.send(request.header("idempotency-key", "key-1").json(&body))
     };
     // A refused call stores nothing.
-    assert_eq!(call(json!({"event": "purchase"})).await.problem(422), "invalid_request");
+    assert_eq!(
+        call(json!({"event": "purchase"})).await.problem(422),
+        "invalid_request"
+    );
     let first = call(purchase("order-1", json!({}))).await;
     first.expect(201);
     let again = call(purchase("order-1", json!({}))).await;
     assert_eq!((again.status, &again.text), (first.status, &first.text));
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(call(purchase("order-2", json!({}))).await.problem(422), "idempotency_key_reused");
+    assert_eq!(
+        call(purchase("order-2", json!({}))).await.problem(422),
+        "idempotency_key_reused"
+    );
     world.bundle.shutdown().await;
 }
 
@@ -203,13 +289,41 @@ async fn one_tenant_never_sees_another() {
     let ann = theirs.referrer("ann").await;
     let body = json!({"name": "shop", "program_id": mine.id, "scopes": ["conversions:write", "conversions:read", "participants:read"]});
     let key = text(&world.post(&mine.key, "/v1/keys", body).await.expect(201)["key"]).to_owned();
-    world.post(&key, &mine.path("/conversions"), purchase("order-1", json!({"codes": [ann["code"]]}))).await.expect(201);
-    let other = world.post(&key, &theirs.path("/conversions"), purchase("order-1", json!({}))).await;
+    world
+        .post(
+            &key,
+            &mine.path("/conversions"),
+            purchase("order-1", json!({"codes": [ann["code"]]})),
+        )
+        .await
+        .expect(201);
+    let other = world
+        .post(
+            &key,
+            &theirs.path("/conversions"),
+            purchase("order-1", json!({})),
+        )
+        .await;
     assert_eq!(other.problem(404), "not_found");
-    let live = world.post(&world.live_key(), &theirs.path("/conversions"), purchase("order-1", json!({}))).await;
+    let live = world
+        .post(
+            &world.live_key(),
+            &theirs.path("/conversions"),
+            purchase("order-1", json!({})),
+        )
+        .await;
     assert_eq!(live.problem(404), "not_found");
-    assert_eq!(world.get(&key, &mine.path("/rewards")).await.problem(403), "missing_scope");
-    let anonymous = world.send(world.request(reqwest::Method::POST, &mine.path("/conversions")).body("{")).await;
+    assert_eq!(
+        world.get(&key, &mine.path("/rewards")).await.problem(403),
+        "missing_scope"
+    );
+    let anonymous = world
+        .send(
+            world
+                .request(reqwest::Method::POST, &mine.path("/conversions"))
+                .body("{"),
+        )
+        .await;
     assert_eq!(anonymous.problem(401), "unauthenticated");
     world.bundle.shutdown().await;
 }

@@ -8,6 +8,9 @@
     reason = "a test stops on the first surprise"
 )]
 
+mod built;
 mod chain;
 mod conversions;
+mod kill;
+mod store;
 mod world;

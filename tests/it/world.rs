@@ -25,14 +25,19 @@ pub struct Answer {
 impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
     }
 
     /// The body of an answer with this status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        if self.text.is_empty() { Value::Null } else { self.json() }
+        if self.text.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     /// The stable code of a problem with this status.
@@ -45,7 +50,9 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -58,7 +65,9 @@ pub struct World {
 
 /// The last part of an id or link.
 pub fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a text: {value}"))
 }
 
 impl World {
@@ -83,12 +92,22 @@ impl World {
         };
         change(&mut options);
         let bundle = Bundle::start(options).await.unwrap();
-        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { bundle, faults, client }
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self {
+            bundle,
+            faults,
+            client,
+        }
     }
 
     /// Every function's connection meets faults by this plan from now on.
-    pub fn plan(&self, plan: impl Fn(&str) -> Option<kith_store::faults::Fault> + Send + Sync + 'static) {
+    pub fn plan(
+        &self,
+        plan: impl Fn(&str) -> Option<kith_store::faults::Fault> + Send + Sync + 'static,
+    ) {
         let plan = Arc::new(plan);
         for faults in self.faults.lock().unwrap().iter() {
             let plan = Arc::clone(&plan);
@@ -109,35 +128,62 @@ impl World {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.bundle.base_url()) };
+        let url = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.bundle.base_url())
+        };
         self.client.request(method, url)
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
-        Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await.unwrap() }
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
     }
 
     pub async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::POST, path).bearer_auth(key).json(&body)).await
+        self.send(
+            self.request(Method::POST, path)
+                .bearer_auth(key)
+                .json(&body),
+        )
+        .await
     }
 
     pub async fn patch(&self, key: &str, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).bearer_auth(key).json(&body)).await
+        self.send(
+            self.request(Method::PATCH, path)
+                .bearer_auth(key)
+                .json(&body),
+        )
+        .await
     }
 
     pub async fn get(&self, key: &str, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path).bearer_auth(key)).await
+        self.send(self.request(Method::GET, path).bearer_auth(key))
+            .await
     }
 
     /// Follows a link as a person's browser would.
     pub async fn visit(&self, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path).header("user-agent", BROWSER)).await
+        self.send(
+            self.request(Method::GET, path)
+                .header("user-agent", BROWSER),
+        )
+        .await
     }
 
     /// Waits until nothing is under way.
     pub async fn settle(&self) {
-        assert!(self.bundle.quiesce(PATIENCE).await, "work is left: {:?}", self.bundle.depths());
+        assert!(
+            self.bundle.quiesce(PATIENCE).await,
+            "work is left: {:?}",
+            self.bundle.depths()
+        );
     }
 
     /// A test program with these members changed.
@@ -151,7 +197,11 @@ impl World {
             body[name] = value.clone();
         }
         let made = self.post(key, "/v1/programs", body).await.expect(201);
-        Program { world: self, key: key.to_owned(), id: text(&made["id"]).to_owned() }
+        Program {
+            world: self,
+            key: key.to_owned(),
+            id: text(&made["id"]).to_owned(),
+        }
     }
 }
 
@@ -205,7 +255,10 @@ impl Program<'_> {
     /// The link of a participant, as a path.
     pub fn link(&self, participant: &Value) -> String {
         let link = text(&participant["link"]);
-        link.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| format!("/{path}")).unwrap()
+        link.split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map(|(_, path)| format!("/{path}"))
+            .unwrap()
     }
 
     /// Follows a link and gives the click token.
@@ -222,16 +275,38 @@ impl Program<'_> {
     /// Rewards as `incentive beneficiary state`, in order.
     pub async fn rewards(&self) -> Vec<String> {
         let page = self.get("/rewards?limit=100").await.expect(200);
-        let mut rewards: Vec<String> = page["data"].as_array().unwrap().iter().map(|reward| {
-            format!("{} {} {}", text(&reward["incentive_id"]), text(&reward["beneficiary"]), text(&reward["state"]))
-        }).collect();
+        let mut rewards: Vec<String> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|reward| {
+                format!(
+                    "{} {} {}",
+                    text(&reward["incentive_id"]),
+                    text(&reward["beneficiary"]),
+                    text(&reward["state"])
+                )
+            })
+            .collect();
         rewards.sort();
         rewards
     }
 
     pub async fn balance(&self, participant: &Value, unit: &str) -> Value {
-        let answer = self.get(&format!("/participants/{}/balance", text(&participant["id"]))).await.expect(200);
-        answer["balances"].as_array().unwrap().iter().find(|balance| balance["unit"] == unit).cloned().unwrap_or(Value::Null)
+        let answer = self
+            .get(&format!(
+                "/participants/{}/balance",
+                text(&participant["id"])
+            ))
+            .await
+            .expect(200);
+        answer["balances"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|balance| balance["unit"] == unit)
+            .cloned()
+            .unwrap_or(Value::Null)
     }
 }
 
@@ -251,5 +326,9 @@ pub fn purchase(order: &str, change: Value) -> Value {
 /// The click token in a redirect.
 pub fn click_token(answer: &Answer) -> String {
     let location = answer.header("location");
-    location.split(['?', '&']).find_map(|pair| pair.strip_prefix("kith_click=")).unwrap_or_else(|| panic!("no token in {location}")).to_owned()
+    location
+        .split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix("kith_click="))
+        .unwrap_or_else(|| panic!("no token in {location}"))
+        .to_owned()
 }

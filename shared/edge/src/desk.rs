@@ -41,8 +41,12 @@ impl Desk {
     #[must_use]
     pub fn real_now(&self) -> Timestamp {
         let now = self.clock.now();
-        now.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Floor))
-            .unwrap_or(now)
+        now.round(
+            jiff::TimestampRound::new()
+                .smallest(Unit::Millisecond)
+                .mode(jiff::RoundMode::Floor),
+        )
+        .unwrap_or(now)
     }
 
     /// Random bytes fit for secrets.
@@ -63,8 +67,11 @@ impl Desk {
     #[must_use]
     pub fn store(&self, invocation: &Invocation) -> Store {
         let left = invocation.deadline.duration_since(self.clock.now());
-        let usable = left.checked_sub(RESERVE).and_then(|left| Duration::try_from(left).ok());
-        let until = Instant::now().checked_add(usable.unwrap_or_default().min(Duration::from_secs(60)));
+        let usable = left
+            .checked_sub(RESERVE)
+            .and_then(|left| Duration::try_from(left).ok());
+        let until =
+            Instant::now().checked_add(usable.unwrap_or_default().min(Duration::from_secs(60)));
         match until {
             Some(until) => self.store.until(until),
             None => self.store.clone(),
@@ -92,19 +99,33 @@ impl Desk {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`].
-    pub fn view_of(&self, store: Store, program: ProgramId, loaded: Loaded) -> Result<Option<View>, StoreError> {
+    pub fn view_of(
+        &self,
+        store: Store,
+        program: ProgramId,
+        loaded: Loaded,
+    ) -> Result<Option<View>, StoreError> {
         let Some(program) = loaded.read::<Program>(&keys::program(program))? else {
             return Ok(None);
         };
         let real_now = self.real_now();
         let now = match program.mode {
             Mode::Live => real_now,
-            Mode::Test => {
-                loaded.read::<ProgramClock>(&keys::clock(program.id))?.unwrap_or_default().at(real_now)
-            }
+            Mode::Test => loaded
+                .read::<ProgramClock>(&keys::clock(program.id))?
+                .unwrap_or_default()
+                .at(real_now),
         };
         let scope = ProgramScope::from(&program);
-        Ok(Some(View { program, scope, now, real_now, loaded, store, randomness: Arc::clone(&self.randomness) }))
+        Ok(Some(View {
+            program,
+            scope,
+            now,
+            real_now,
+            loaded,
+            store,
+            randomness: Arc::clone(&self.randomness),
+        }))
     }
 }
 

@@ -45,7 +45,9 @@ impl From<Problem> for Ended {
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Problem::unavailable(RETRY_AFTER_SECONDS).caused_by(error).into(),
+            StoreError::Unavailable { .. } => Problem::unavailable(RETRY_AFTER_SECONDS)
+                .caused_by(error)
+                .into(),
             StoreError::Corrupt(_) => Problem::internal(error).into(),
         }
     }
@@ -62,7 +64,9 @@ impl From<CommitError> for Ended {
         match error {
             CommitError::Refused(_) => Self::Outdated,
             CommitError::Store(error) => error.into(),
-            CommitError::TooLarge(_) | CommitError::Unbalanced(_) => Problem::internal(error).into(),
+            CommitError::TooLarge(_) | CommitError::Unbalanced(_) => {
+                Problem::internal(error).into()
+            }
         }
     }
 }
@@ -135,9 +139,15 @@ impl Gate {
             reads.extend(first_keys(parsed, mode));
         }
         let scope_of_answer = IdempotencyScope::Program(program);
-        let session = self.check(request, invocation, credentials, scope_of_answer, reads).await?;
-        let view = self.desk.view_of(session.store.clone(), program, session.loaded.clone())?;
-        let Some(view) = view.filter(|view| session.caller.reaches(view.program.id, view.program.mode)) else {
+        let session = self
+            .check(request, invocation, credentials, scope_of_answer, reads)
+            .await?;
+        let view = self
+            .desk
+            .view_of(session.store.clone(), program, session.loaded.clone())?;
+        let Some(view) =
+            view.filter(|view| session.caller.reaches(view.program.id, view.program.mode))
+        else {
             return Err(Problem::not_found("program").into());
         };
         tracing::Span::current().record("program.id", tracing::field::display(program));
@@ -159,9 +169,19 @@ impl Gate {
     ) -> Result<(Session, T), Ended> {
         let credentials = self.credentials(request)?;
         let mode = credentials.mode();
-        let reads = parsed.as_ref().map(|parsed| first_keys(parsed, mode)).unwrap_or_default();
-        let session =
-            self.check(request, invocation, credentials, IdempotencyScope::Operator(mode), reads).await?;
+        let reads = parsed
+            .as_ref()
+            .map(|parsed| first_keys(parsed, mode))
+            .unwrap_or_default();
+        let session = self
+            .check(
+                request,
+                invocation,
+                credentials,
+                IdempotencyScope::Operator(mode),
+                reads,
+            )
+            .await?;
         let parsed = session.enter(scope, parsed)?;
         Ok((session, parsed))
     }
@@ -176,7 +196,9 @@ impl Gate {
         if let Some(mode) = self.operators.mode_of(KeyHash::of(text)) {
             return Ok(Credentials::Operator(mode));
         }
-        PresentedKey::parse(text).map(Credentials::Key).ok_or_else(Problem::unauthenticated)
+        PresentedKey::parse(text)
+            .map(Credentials::Key)
+            .ok_or_else(Problem::unauthenticated)
     }
 
     async fn check(
@@ -195,12 +217,25 @@ impl Gate {
             reads.push(call.record_key());
         }
         let store = self.desk.store(invocation);
-        let loaded = if reads.is_empty() { Loaded::default() } else { store.get(reads).await? };
+        let loaded = if reads.is_empty() {
+            Loaded::default()
+        } else {
+            store.get(reads).await?
+        };
         let caller = match credentials {
             Credentials::Operator(mode) => Caller::operator(mode),
-            Credentials::Key(presented) => verify(presented, loaded.read(&keys::api_key(presented.id))?)?,
+            Credentials::Key(presented) => {
+                verify(presented, loaded.read(&keys::api_key(presented.id))?)?
+            }
         };
-        Ok(Session { caller, loaded, real_now: self.desk.real_now(), store, desk: self.desk.clone(), idempotency })
+        Ok(Session {
+            caller,
+            loaded,
+            real_now: self.desk.real_now(),
+            store,
+            desk: self.desk.clone(),
+            idempotency,
+        })
     }
 }
 
@@ -239,7 +274,8 @@ fn idempotency(request: &Request, scope: IdempotencyScope) -> Result<Option<Idem
     let Some(key) = request.header("idempotency-key").filter(|_| writes) else {
         return Ok(None);
     };
-    let good = (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let good = (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_graphic());
     if !good {
         return Err(Problem::invalid_request(vec![Fault::new(
             "/headers/idempotency-key",
@@ -248,13 +284,27 @@ fn idempotency(request: &Request, scope: IdempotencyScope) -> Result<Option<Idem
     }
     let mut digest = Sha256::new();
     let method = request.method().as_str();
-    let query = request.query().iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-    for part in [method.as_bytes(), request.path().as_bytes(), request.body()].into_iter().chain(query) {
+    let query = request
+        .query()
+        .iter()
+        .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    for part in [method.as_bytes(), request.path().as_bytes(), request.body()]
+        .into_iter()
+        .chain(query)
+    {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(part);
     }
-    let request_hash: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Idempotency { scope, key: key.to_owned(), request_hash }))
+    let request_hash: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(Some(Idempotency {
+        scope,
+        key: key.to_owned(),
+        request_hash,
+    }))
 }
 
 impl Idempotency {
@@ -296,13 +346,17 @@ impl Session {
     }
 
     fn replay_of(&self, loaded: &Loaded) -> Result<Option<Response>, Ended> {
-        self.idempotency.as_ref().map_or(Ok(None), |call| call.replay(loaded, self.real_now))
+        self.idempotency
+            .as_ref()
+            .map_or(Ok(None), |call| call.replay(loaded, self.real_now))
     }
 
     /// Who acts, for histories: a key's id, or the operator.
     #[must_use]
     pub fn actor(&self) -> String {
-        self.caller.key.map_or_else(|| "operator".to_owned(), |key| key.to_string())
+        self.caller
+            .key
+            .map_or_else(|| "operator".to_owned(), |key| key.to_string())
     }
 
     /// An empty decision outside any program.
@@ -332,7 +386,12 @@ impl Session {
     ///
     /// # Errors
     /// [`Ended::Outdated`] when what was read does not hold any more.
-    pub async fn finish_keeping(&self, mut commit: Commit, answer: Response, kept: Response) -> Result<Response, Ended> {
+    pub async fn finish_keeping(
+        &self,
+        mut commit: Commit,
+        answer: Response,
+        kept: Response,
+    ) -> Result<Response, Ended> {
         if let Some(call) = &self.idempotency {
             if kept.body_text().len() > ANSWER_BYTES_MAX {
                 return Err(Problem::internal("an answer is too large to be kept").into());
@@ -341,13 +400,21 @@ impl Session {
                 request_hash: call.request_hash.clone(),
                 status: kept.status(),
                 body: kept.body_text().to_owned(),
-                expires_at: self.real_now.checked_add(ANSWER_LIFE).unwrap_or(Timestamp::MAX).as_second(),
+                expires_at: self
+                    .real_now
+                    .checked_add(ANSWER_LIFE)
+                    .unwrap_or(Timestamp::MAX)
+                    .as_second(),
             };
             commit.remember(call.scope, &call.key, &record);
         }
         match self.store.commit(commit).await {
             Ok(_) => Ok(answer),
-            Err(CommitError::Refused(failed)) if failed.iter().any(|failed| failed.guard == Guard::IdempotencyKey) => {
+            Err(CommitError::Refused(failed))
+                if failed
+                    .iter()
+                    .any(|failed| failed.guard == Guard::IdempotencyKey) =>
+            {
                 self.answer_of_twin().await
             }
             Err(error) => Err(error.into()),
@@ -355,7 +422,9 @@ impl Session {
     }
 
     async fn answer_of_twin(&self) -> Result<Response, Ended> {
-        let Some(call) = &self.idempotency else { return Err(Ended::Outdated) };
+        let Some(call) = &self.idempotency else {
+            return Err(Ended::Outdated);
+        };
         let loaded = self.store.get([call.record_key()]).await?;
         match call.replay(&loaded, self.real_now)? {
             Some(answer) => Err(Ended::Replayed(answer)),

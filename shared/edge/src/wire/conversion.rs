@@ -12,7 +12,9 @@ use super::{instant, money, present, reward_in_conversion};
 #[must_use]
 pub fn conversion(conversion: &Conversion, rewards: &[Reward]) -> Value {
     let content = &conversion.content;
-    let refunded = content.amount.map(|amount| money(Money::zero(amount.currency)));
+    let refunded = content
+        .amount
+        .map(|amount| money(Money::zero(amount.currency)));
     json!({
         "id": conversion.id.to_string(),
         "event": content.event.as_str(),
@@ -39,12 +41,22 @@ fn metadata(conversion: &Conversion) -> Value {
         MetadataValue::Integer(number) => Value::from(*number),
         MetadataValue::Boolean(flag) => Value::Bool(*flag),
     };
-    let entries = conversion.content.metadata.iter().map(|(key, value)| (key.as_str().to_owned(), entry(value)));
+    let entries = conversion
+        .content
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.as_str().to_owned(), entry(value)));
     Value::Object(entries.collect::<Map<_, _>>())
 }
 
 fn attribution(conversion: &Conversion) -> Value {
-    let Attribution { chosen, reason, model, considered } = &conversion.attribution;
+    let Attribution {
+        by_hand,
+        chosen,
+        reason,
+        model,
+        considered,
+    } = &conversion.attribution;
     let chosen = chosen.as_ref();
     json!({
         "state": if chosen.is_some() { "attributed" } else { "unattributed" },
@@ -55,6 +67,7 @@ fn attribution(conversion: &Conversion) -> Value {
         "channel": chosen.and_then(|chosen| chosen.channel).map(|channel| channel.as_str()),
         "model": model.as_str(),
         "reason": reason.as_str(),
+        "by_hand": by_hand.as_ref().map(|hand| json!({"by": hand.by, "reason": hand.reason.as_str()})),
         "considered": considered.iter().map(touch).collect::<Vec<_>>(),
     })
 }

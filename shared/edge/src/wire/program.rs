@@ -38,8 +38,13 @@ fn incentive(incentive: &Incentive) -> Value {
         "minimum_amount": incentive.conditions.minimum_amount.map(money),
         "first_conversion_only": incentive.conditions.first_conversion_only.then_some(true),
     }));
-    let Limits { per_referrer_per_day, per_referrer_per_week, per_referrer_per_month, per_referrer, per_referee } =
-        incentive.limits;
+    let Limits {
+        per_referrer_per_day,
+        per_referrer_per_week,
+        per_referrer_per_month,
+        per_referrer,
+        per_referee,
+    } = incentive.limits;
     let limits = present(json!({
         "per_referrer_per_day": per_referrer_per_day,
         "per_referrer_per_week": per_referrer_per_week,
@@ -61,8 +66,12 @@ fn incentive(incentive: &Incentive) -> Value {
 fn rule(value: RewardValue) -> Value {
     match value {
         RewardValue::Cash(amount) => json!({"kind": "cash", "amount": money(amount)}),
-        RewardValue::Discount(Discount::Amount(amount)) => json!({"kind": "discount", "amount": money(amount)}),
-        RewardValue::Discount(Discount::BasisPoints(share)) => json!({"kind": "discount", "basis_points": share}),
+        RewardValue::Discount(Discount::Amount(amount)) => {
+            json!({"kind": "discount", "amount": money(amount)})
+        }
+        RewardValue::Discount(Discount::BasisPoints(share)) => {
+            json!({"kind": "discount", "basis_points": share})
+        }
         RewardValue::Points(points) => json!({"kind": "points", "points": points}),
     }
 }

@@ -7,8 +7,12 @@ use super::{instant, money, present};
 #[must_use]
 pub fn value(value: RewardValue) -> Value {
     match value {
-        RewardValue::Cash(amount) | RewardValue::Discount(Discount::Amount(amount)) => money(amount),
-        RewardValue::Discount(Discount::BasisPoints(basis_points)) => json!({"basis_points": basis_points}),
+        RewardValue::Cash(amount) | RewardValue::Discount(Discount::Amount(amount)) => {
+            money(amount)
+        }
+        RewardValue::Discount(Discount::BasisPoints(basis_points)) => {
+            json!({"basis_points": basis_points})
+        }
         RewardValue::Points(points) => json!({"points": points}),
     }
 }
