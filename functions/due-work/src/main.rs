@@ -1,1 +1,5 @@
-fn main(){}
+//! The due-work Lambda.
+
+fn main() -> std::process::ExitCode {
+    kith_edge::serve(due_work::function)
+}

@@ -1,1 +1,5 @@
-fn main(){}
+//! The survey-dispatch Lambda.
+
+fn main() -> std::process::ExitCode {
+    kith_edge::serve(survey_dispatch::function)
+}
