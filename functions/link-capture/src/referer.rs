@@ -119,11 +119,11 @@ fn class_of_host(host: &str) -> RefererClass {
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
     let first = host.split('.').next().unwrap_or_default();
-    if MAIL.iter().any(|known| is_or_is_below(&known)) || MAIL_LABELS.contains(&first) {
+    if MAIL.iter().any(&is_or_is_below) || MAIL_LABELS.contains(&first) {
         return RefererClass::Mail;
     }
     let name = registered_name(host);
-    if SOCIAL.contains(&name) || SOCIAL_HOSTS.iter().any(|known| is_or_is_below(&known)) {
+    if SOCIAL.contains(&name) || SOCIAL_HOSTS.iter().any(is_or_is_below) {
         return RefererClass::Social;
     }
     if SEARCH.contains(&name) || host == "search.brave.com" {

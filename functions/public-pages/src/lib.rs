@@ -1,1 +1,102 @@
+//! The pages behind the links in mails: a survey and its answer, and the end of a subscription. And
+//! the pictures of QR codes, and what the origin says of Global Privacy Control.
+//!
+//! Nobody signs in here: the token in the path is the key. `GET` never changes anything, because
+//! mail scanners open links.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test stops on the first surprise"
+    )
+)]
+
+mod page;
+mod privacy;
+mod qr;
+mod survey;
+mod unsubscribe;
+
+use std::sync::Arc;
+
+use http::Method;
+use kith_domain::email::IdentityKey;
+use kith_domain::signed::TokenKeys;
+use kith_edge::aws::Connection;
+use kith_edge::config::{Origin, Variables};
+use kith_edge::desk::Desk;
+use kith_edge::http::{HttpFunction, Router};
+use kith_edge::session::deciding;
+use kith_edge::{Environment, Function, StartError};
+use kith_store::Store;
+
+use crate::page::Paged;
+
+/// What every request needs.
+#[derive(Debug)]
+struct PublicPages {
+    desk: Desk,
+    token_keys: TokenKeys,
+    identity_key: IdentityKey,
+    origin: Option<Origin>,
+}
+
+/// The function, from its environment.
+///
+/// # Errors
+/// [`StartError::Configuration`] with every variable that is missing or wrong.
+pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartError> {
+    let mut variables = Variables::of(environment);
+    let table = variables.required("KITH_TABLE");
+    let token_keys = variables.token_keys();
+    let identity_key = variables.identity_key();
+    let origin = variables.public_origin();
+    let connection = Connection::of(&mut variables);
+    let (table, token_keys, identity_key, origin, connection) =
+        variables.finish((table, token_keys, identity_key, origin, connection))?;
+    let store = Store::new(connection.dynamodb(), &table);
+    let pages = PublicPages {
+        desk: Desk::new(environment, store.clone()),
+        token_keys,
+        identity_key,
+        origin,
+    };
+    let function = HttpFunction::new(router(&Arc::new(pages))).warmed_by(move || {
+        let store = store.clone();
+        async move { store.warm().await }
+    });
+    Ok(Box::new(function))
+}
+
+fn router(pages: &Arc<PublicPages>) -> Router {
+    const SURVEY: &str = "/s/{token}";
+    const UNSUBSCRIBE: &str = "/u/{token}";
+    Router::new()
+        .route(Method::GET, SURVEY, Paged(deciding(pages, survey::show)))
+        .route(Method::HEAD, SURVEY, Paged(deciding(pages, survey::show)))
+        .route(Method::POST, SURVEY, Paged(deciding(pages, survey::answer)))
+        .route(
+            Method::GET,
+            UNSUBSCRIBE,
+            Paged(deciding(pages, unsubscribe::show)),
+        )
+        .route(
+            Method::HEAD,
+            UNSUBSCRIBE,
+            Paged(deciding(pages, unsubscribe::show)),
+        )
+        .route(
+            Method::POST,
+            UNSUBSCRIBE,
+            Paged(deciding(pages, unsubscribe::confirm)),
+        )
+        .route(Method::GET, "/r/{code}/qr.svg", deciding(pages, qr::live))
+        .route(Method::HEAD, "/r/{code}/qr.svg", deciding(pages, qr::live))
+        .route(Method::GET, "/t/{code}/qr.svg", deciding(pages, qr::test))
+        .route(Method::HEAD, "/t/{code}/qr.svg", deciding(pages, qr::test))
+        .route(Method::GET, "/.well-known/gpc.json", privacy::control)
+}

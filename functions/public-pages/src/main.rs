@@ -1,1 +1,5 @@
-fn main(){}
+//! Serves `public-pages` on Lambda.
+
+fn main() -> std::process::ExitCode {
+    kith_edge::serve(public_pages::function)
+}
