@@ -86,6 +86,36 @@ struct Shelf {
     day_key: Option<(String, DayKey)>,
 }
 
+/// What is known here of one link.
+#[derive(Debug)]
+struct KnownLink {
+    record: Known<Arc<CodeRecord>>,
+    target: Known<Arc<LinkTarget>>,
+    day_key: Option<DayKey>,
+}
+
+impl KnownLink {
+    /// What has to be read to know it anew. A code never moves to another program, so that a stale
+    /// one tells which program to read.
+    fn to_read(&self, code: &ReferralCode) -> Vec<Key> {
+        let record = (!self.record.is_fresh()).then(|| keys::code(Mode::Live, code));
+        let target = self.program().filter(|_| !self.target.is_fresh());
+        record.into_iter().chain(target.map(keys::links)).collect()
+    }
+
+    /// Whether the link can be followed by what is known, fresh or not.
+    fn suffices(&self) -> bool {
+        self.record != Known::Nothing && self.target != Known::Nothing
+    }
+
+    fn program(&self) -> Option<ProgramId> {
+        match &self.record {
+            Known::Fresh(record) | Known::Stale(record) => Some(record.program_id),
+            Known::Nothing => None,
+        }
+    }
+}
+
 impl Links {
     pub(crate) fn new(desk: Desk) -> Self {
         Self {
@@ -128,58 +158,30 @@ impl Links {
     ) -> Result<Option<Link>, StoreError> {
         let now = self.desk.real_now();
         let day = keys::day(now);
-        let (known_record, mut known_target, mut day_key) = {
-            let shelf = self.shelf();
-            if shelf.unknown.get(code, now).is_fresh() {
-                return Ok(None);
-            }
-            let record = shelf.codes.get(code, now);
-            let target = match &record {
-                Known::Fresh(record) | Known::Stale(record) => {
-                    shelf.targets.get(&record.program_id, now)
-                }
-                Known::Nothing => Known::Nothing,
-            };
-            (record, target, shelf.day_key_of(&day))
+        let Some(mut known) = self.known(code, now, &day) else {
+            return Ok(None);
         };
-        let record_is_fresh = known_record.is_fresh();
-        let mut record = known_record.any();
-
-        let mut wanted = Vec::new();
-        if !record_is_fresh {
-            wanted.push(keys::code(Mode::Live, code));
-        }
-        if let Some(record) = record.as_ref().filter(|_| !known_target.is_fresh()) {
-            wanted.push(keys::links(record.program_id));
-        }
-        if with_day_key && day_key.is_none() {
+        let mut wanted = known.to_read(code);
+        let lacks_day_key = with_day_key && known.day_key.is_none();
+        if lacks_day_key {
             wanted.push(keys::visitor_key(&day));
         }
         if !wanted.is_empty() {
-            let can_do_without = record.is_some() && known_target != Known::Nothing;
-            match read(store, wanted, can_do_without).await {
+            match read(store, wanted, known.suffices()).await {
                 Ok(loaded) => {
-                    if !record_is_fresh {
-                        record = self.keep_record(&loaded, code, now)?;
-                    }
-                    if let Some(record) = record.as_ref().filter(|_| !known_target.is_fresh()) {
-                        known_target = self.keep_target(&loaded, record.program_id, now)?;
-                    }
-                    if with_day_key && day_key.is_none() {
-                        day_key = self.keep_day_key(store, &loaded, &day).await;
+                    self.renew(&mut known, &loaded, code, now)?;
+                    if lacks_day_key {
+                        known.day_key = self.keep_day_key(store, &loaded, &day).await;
                     }
                 }
-                Err(error) if can_do_without => {
-                    tracing::debug!(error = %error, "a link is followed as it was known");
-                    self.extend(code, record.as_deref(), now);
-                }
+                Err(_) if known.suffices() => self.extend(code, &known, now),
                 Err(error) => return Err(error),
             }
         }
-        let Some(record) = record else {
+        let Some(record) = known.record.any() else {
             return Ok(None);
         };
-        let mut target = known_target.any();
+        let mut target = known.target.any();
         if target.is_none() {
             let key = keys::links(record.program_id);
             let loaded = read(store, vec![key], false).await?;
@@ -189,8 +191,46 @@ impl Links {
             record,
             target,
             now,
-            day_key,
+            day_key: known.day_key,
         }))
+    }
+
+    /// What is known here of a code; `None` when it is known to lead nowhere.
+    fn known(&self, code: &ReferralCode, now: Timestamp, day: &str) -> Option<KnownLink> {
+        let shelf = self.shelf();
+        if shelf.unknown.get(code, now).is_fresh() {
+            return None;
+        }
+        let record = shelf.codes.get(code, now);
+        let target = match &record {
+            Known::Fresh(record) | Known::Stale(record) => {
+                shelf.targets.get(&record.program_id, now)
+            }
+            Known::Nothing => Known::Nothing,
+        };
+        Some(KnownLink {
+            record,
+            target,
+            day_key: shelf.day_key_of(day),
+        })
+    }
+
+    /// Puts what was read in place of what is not fresh.
+    fn renew(
+        &self,
+        known: &mut KnownLink,
+        loaded: &Loaded,
+        code: &ReferralCode,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let program = known.program();
+        if !known.record.is_fresh() {
+            known.record = self.keep_record(loaded, code, now)?;
+        }
+        if let Some(program) = program.filter(|_| !known.target.is_fresh()) {
+            known.target = self.keep_target(loaded, program, now)?;
+        }
+        Ok(())
     }
 
     /// Test programs are read anew each time: whoever tries something wants to see it at once.
@@ -254,15 +294,16 @@ impl Links {
         loaded: &Loaded,
         code: &ReferralCode,
         now: Timestamp,
-    ) -> Result<Option<Arc<CodeRecord>>, StoreError> {
+    ) -> Result<Known<Arc<CodeRecord>>, StoreError> {
         let record = loaded.read::<CodeRecord>(&keys::code(Mode::Live, code))?;
-        let record = record.map(Arc::new);
         let mut shelf = self.shelf();
-        match &record {
-            Some(record) => shelf.codes.put(code.clone(), Arc::clone(record), now),
-            None => shelf.unknown.put(code.clone(), (), now),
-        }
-        Ok(record)
+        let Some(record) = record.map(Arc::new) else {
+            shelf.unknown.put(code.clone(), (), now);
+            return Ok(Known::Nothing);
+        };
+        let kept = Arc::clone(&record);
+        shelf.codes.put(code.clone(), kept, now);
+        Ok(Known::Fresh(record))
     }
 
     fn keep_target(
@@ -312,11 +353,11 @@ impl Links {
         })
     }
 
-    fn extend(&self, code: &ReferralCode, record: Option<&CodeRecord>, now: Timestamp) {
+    fn extend(&self, code: &ReferralCode, known: &KnownLink, now: Timestamp) {
         let mut shelf = self.shelf();
         shelf.codes.extend(code, now, TRUCE);
-        if let Some(record) = record {
-            shelf.targets.extend(&record.program_id, now, TRUCE);
+        if let Some(program) = known.program() {
+            shelf.targets.extend(&program, now, TRUCE);
         }
     }
 
