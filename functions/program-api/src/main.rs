@@ -1,1 +1,7 @@
-fn main(){}
+//! The owner's and the shop's API, on Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kith_edge::serve(program_api::function)
+}

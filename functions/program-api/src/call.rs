@@ -1,0 +1,278 @@
+//! What every call of this function goes through: the gate, the query, the body, the lists.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use kith_domain::api_key::Scope;
+use kith_domain::email::IdentityKey;
+use kith_domain::id::ProgramId;
+use kith_domain::mode::Mode;
+use kith_domain::signed::TokenKeys;
+use kith_edge::Invocation;
+use kith_edge::config::Origin;
+use kith_edge::desk::View;
+use kith_edge::fields::Fields;
+use kith_edge::http::{Handler, Problem, Request, Response};
+use kith_edge::json::{self, Faults, Object};
+use kith_edge::sender::Queues;
+use kith_edge::session::{Ended, Gate, Session, deciding};
+use kith_edge::wire;
+use kith_store::cursor::{self, BadCursor};
+use kith_store::item::Entity;
+use kith_store::keys::Key;
+use kith_store::{ListQuery, Store};
+use serde_json::Value;
+
+/// Pages of a list read for one page of what a further filter leaves; past that the page is short
+/// and its cursor goes on.
+const ROUNDS_MAX: u8 = 10;
+
+/// What the use cases share.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) gate: Gate,
+    pub(crate) tokens: TokenKeys,
+    pub(crate) identity: IdentityKey,
+    pub(crate) public: Option<Origin>,
+    pub(crate) queues: Queues,
+}
+
+/// One call.
+pub(crate) struct Call {
+    pub(crate) api: Arc<Api>,
+    pub(crate) request: Arc<Request>,
+    pub(crate) invocation: Invocation,
+}
+
+/// Makes a handler of a use case.
+pub(crate) fn handler<F, A>(api: &Arc<Api>, use_case: F) -> impl Handler + use<F, A>
+where
+    F: Fn(Call) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Ended>> + Send + 'static,
+{
+    deciding(api, move |api, request, invocation| {
+        use_case(Call {
+            api,
+            request,
+            invocation,
+        })
+    })
+}
+
+/// A body that was read but not yet judged, with the faults found so far.
+pub(crate) type Body = (Object, Faults);
+
+/// Where a list goes on, and how far.
+#[derive(Debug)]
+pub(crate) struct Paging {
+    pub(crate) limit: u16,
+    pub(crate) after: Option<String>,
+    pub(crate) from: Option<jiff::Timestamp>,
+    pub(crate) to: Option<jiff::Timestamp>,
+}
+
+impl Paging {
+    /// The list, from there on.
+    pub(crate) fn over(&self, list: impl FnOnce(u16) -> ListQuery) -> ListQuery {
+        let mut query = list(self.limit);
+        query.after.clone_from(&self.after);
+        (query.from, query.to) = (self.from, self.to);
+        query
+    }
+}
+
+impl Call {
+    /// Opens a call within the program of the path.
+    pub(crate) async fn program<T>(
+        &self,
+        scope: Scope,
+        parsed: Result<T, Problem>,
+        first_keys: impl FnOnce(&T, ProgramId, Mode) -> Vec<Key>,
+    ) -> Result<(Session, View, T), Ended> {
+        let program = self.id("program")?;
+        let first_keys = |parsed: &T, mode| first_keys(parsed, program, mode);
+        self.api
+            .gate
+            .open(
+                &self.request,
+                &self.invocation,
+                scope,
+                program,
+                parsed,
+                first_keys,
+            )
+            .await
+    }
+
+    /// Opens a call outside any program.
+    pub(crate) async fn outside<T>(
+        &self,
+        scope: Scope,
+        parsed: Result<T, Problem>,
+        first_keys: impl FnOnce(&T, Mode) -> Vec<Key>,
+    ) -> Result<(Session, T), Ended> {
+        self.api
+            .gate
+            .open_operator(&self.request, &self.invocation, scope, parsed, first_keys)
+            .await
+    }
+
+    /// A typed part of the path, which is named after the thing; what does not parse is not found.
+    pub(crate) fn id<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
+        self.request.path_value(name, name)
+    }
+
+    /// The id in the path of a call that takes no query.
+    pub(crate) fn only_id<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
+        let id = self.id(name)?;
+        self.no_query()?;
+        Ok(id)
+    }
+
+    /// Refuses any query.
+    pub(crate) fn no_query(&self) -> Result<(), Problem> {
+        self.query(|_, _| ())
+    }
+
+    /// Reads the query; what is left of it is unknown.
+    pub(crate) fn query<T>(
+        &self,
+        read: impl FnOnce(&mut Fields, &mut Faults) -> T,
+    ) -> Result<T, Problem> {
+        let mut faults = Faults::default();
+        let mut fields = Fields::of_query(&self.request);
+        let found = read(&mut fields, &mut faults);
+        fields.finish(&mut faults);
+        faults.into_result()?;
+        Ok(found)
+    }
+
+    /// The body of a call that takes no query.
+    pub(crate) fn body(&self) -> Result<Body, Problem> {
+        let mut faults = Faults::default();
+        Fields::of_query(&self.request).finish(&mut faults);
+        Ok((json::body(&self.request)?, faults))
+    }
+
+    /// As [`Self::body`], where the body may be left out.
+    pub(crate) fn body_or_empty(&self) -> Result<Body, Problem> {
+        let mut faults = Faults::default();
+        Fields::of_query(&self.request).finish(&mut faults);
+        Ok((json::body_or_empty(&self.request)?, faults))
+    }
+
+    /// Refuses an edit of another version than the present one.
+    pub(crate) fn if_match(&self, version: u64) -> Result<(), Problem> {
+        let present = format!("\"{version}\"");
+        let names = |tags: &str| {
+            let mut tags = tags.split(',').map(str::trim);
+            tags.any(|tag| tag == "*" || tag == present)
+        };
+        if self.request.header("if-match").is_none_or(names) {
+            Ok(())
+        } else {
+            Err(Problem::version_conflict())
+        }
+    }
+
+    /// Where links begin.
+    pub(crate) fn origin(&self) -> Result<Origin, Problem> {
+        self.request.origin(self.api.public.as_ref())
+    }
+
+    /// `limit`, `cursor`, `from` and `to`. A cursor is good for this list and these filters only.
+    pub(crate) fn paging(&self, fields: &mut Fields, faults: &mut Faults) -> Paging {
+        let page = fields.page(faults);
+        let after = page.cursor.and_then(|text| {
+            self.position(&text)
+                .map_err(|error| fields.refuse("cursor", faults, error.to_string()))
+                .ok()
+        });
+        Paging {
+            limit: page.limit,
+            after,
+            from: page.from,
+            to: page.to,
+        }
+    }
+
+    /// The position in this list that a cursor stands for.
+    pub(crate) fn position(&self, text: &str) -> Result<String, BadCursor> {
+        cursor::read(&self.api.tokens, &self.list_name(), text)
+    }
+
+    /// The answer with a page; `next` is the position that the list goes on behind.
+    pub(crate) fn listed(&self, data: Vec<Value>, next: Option<&str>) -> Response {
+        let list = self.list_name();
+        let next = next.map(|position| cursor::write(&self.api.tokens, &list, position));
+        Response::json(200, &wire::list(data, next))
+    }
+
+    /// What a cursor is good for: the path and every filter.
+    fn list_name(&self) -> String {
+        let mut filters: Vec<String> = self
+            .request
+            .query()
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "cursor" | "after" | "limit"))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        filters.sort_unstable();
+        format!("{}?{}", self.request.path(), filters.join("&"))
+    }
+}
+
+/// A page of those of a list that a further filter keeps, and the id that it goes on behind.
+pub(crate) async fn filtered<T: Entity>(
+    store: &Store,
+    mut query: ListQuery,
+    id: impl Fn(&T) -> String,
+    keep: impl Fn(&T) -> bool,
+) -> Result<(Vec<T>, Option<String>), Ended> {
+    let limit = usize::from(query.limit);
+    let mut kept = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let page = store.list::<T>(&query).await?;
+        let mut rest = page.items.into_iter().peekable();
+        while let Some(item) = rest.next() {
+            if !keep(&item) {
+                continue;
+            }
+            let here = id(&item);
+            kept.push(item);
+            if kept.len() == limit {
+                let more = rest.peek().is_some() || page.next.is_some();
+                return Ok((kept, more.then_some(here)));
+            }
+        }
+        if page.next.is_none() {
+            return Ok((kept, None));
+        }
+        query.after = page.next;
+    }
+    Ok((kept, query.after))
+}
+
+/// Refuses callers that belong to one program.
+pub(crate) fn operator_only(session: &Session) -> Result<(), Problem> {
+    if session.caller.program.is_none() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        403,
+        "operator_key_needed",
+        "The key may not do this",
+        "The key belongs to one program, and this concerns all of them.",
+    ))
+}
+
+/// Refuses programs that are not for tests.
+pub(crate) fn test_only(view: &View) -> Result<(), Problem> {
+    match view.program.mode {
+        Mode::Test => Ok(()),
+        Mode::Live => Err(Problem::conflict(
+            "not_a_test_program",
+            "Only test programs have a clock and recorded mails of their own.",
+        )),
+    }
+}

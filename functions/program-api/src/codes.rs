@@ -1,0 +1,123 @@
+//! A participant's codes: add, switch off and on.
+
+use kith_domain::api_key::Scope;
+use kith_domain::code::ReferralCode;
+use kith_domain::id::ParticipantId;
+use kith_domain::words::words;
+use kith_edge::http::{Problem, Response};
+use kith_edge::json;
+use kith_edge::session::Ended;
+use kith_store::items::CodeRecord;
+use kith_store::keys;
+use serde_json::Value;
+
+use crate::call::{Body, Call};
+use crate::participants::written;
+use crate::person::Person;
+
+words! {
+    /// Whether a code's links work.
+    pub enum CodeState {
+        /// They do.
+        Active = "active",
+        /// They do not.
+        Disabled = "disabled",
+    }
+}
+
+/// `POST P/participants/{participant}/codes`: a code of the caller's choice, or a generated one.
+pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
+    let parsed = call.id("participant").and_then(|id: ParticipantId| {
+        let (mut body, mut faults) = call.body_or_empty()?;
+        let code = body.optional("code", &mut faults, json::text::<ReferralCode>);
+        body.finish(&mut faults);
+        faults.into_result()?;
+        Ok((id, code))
+    });
+    let (session, view, (id, code)) = call
+        .program(
+            Scope::ParticipantsWrite,
+            parsed,
+            |(id, code), program, mode| {
+                let mut first = vec![keys::participant(program, *id)];
+                first.extend(code.as_ref().map(|code| keys::code(mode, code)));
+                first
+            },
+        )
+        .await?;
+    let mut person = Person::of(&view, id)?;
+    let had = person.next.codes.len();
+    let code = match code {
+        Some(code) => {
+            person.take_code(&view, code.clone())?;
+            code
+        }
+        None => person.generate_code(&view)?,
+    };
+    let status = if person.next.codes.len() > had {
+        201
+    } else {
+        200
+    };
+    let mut commit = view.commit();
+    person.write(&mut commit, &view, &call.api.identity)?;
+    let answer = own_code(&written(&call, &view, &person.next)?, &code)?;
+    session
+        .finish(commit, Response::json(status, &answer))
+        .await
+}
+
+/// `PATCH P/participants/{participant}/codes/{code}`.
+pub(crate) async fn switch(call: Call) -> Result<Response, Ended> {
+    let parsed = call.id("participant").and_then(|id: ParticipantId| {
+        let code: ReferralCode = call.id("code")?;
+        Ok((id, code, call.body()?))
+    });
+    let (session, view, (id, code, body)) = call
+        .program(
+            Scope::ParticipantsWrite,
+            parsed,
+            |(id, _, _), program, _| vec![keys::participant(program, *id)],
+        )
+        .await?;
+    let mut person = Person::of(&view, id)?;
+    let present = own_code(&written(&call, &view, &person.next)?, &code)?;
+    call.if_match(person.next.version)?;
+    let state = new_state(body, &present)?;
+    let mut commit = view.commit();
+    let own = person.next.codes.iter_mut().find(|own| own.code == code);
+    if let Some((own, state)) = own.zip(state) {
+        own.active = state == CodeState::Active;
+        commit.switch_code(&CodeRecord {
+            code: own.code.clone(),
+            program_id: view.program.id,
+            participant_id: id,
+            active: own.active,
+        });
+    }
+    person.write(&mut commit, &view, &call.api.identity)?;
+    let answer = own_code(&written(&call, &view, &person.next)?, &code)?;
+    session.finish(commit, Response::json(200, &answer)).await
+}
+
+fn new_state((mut body, mut faults): Body, present: &Value) -> Result<Option<CodeState>, Problem> {
+    for name in ["code", "kind", "link"] {
+        let value = present.get(name).unwrap_or(&Value::Null);
+        body.read_only(name, value, &mut faults);
+    }
+    let state = body.replace("state", &mut faults, json::text::<CodeState>);
+    body.finish(&mut faults);
+    faults.into_result()?;
+    Ok(state)
+}
+
+/// One code out of a participant as the API writes them.
+fn own_code(participant: &Value, code: &ReferralCode) -> Result<Value, Problem> {
+    let is_it = |own: &&Value| {
+        let text = own.get("code").and_then(Value::as_str);
+        text.is_some_and(|text| text.eq_ignore_ascii_case(code.as_str()))
+    };
+    let codes = participant.get("codes").and_then(Value::as_array);
+    let found = codes.into_iter().flatten().find(is_it);
+    found.cloned().ok_or_else(|| Problem::not_found("code"))
+}

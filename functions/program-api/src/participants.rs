@@ -1,0 +1,379 @@
+//! Participants: make, read, change, find, and what they hold.
+
+use std::collections::BTreeMap;
+
+use kith_domain::api_key::Scope;
+use kith_domain::code::ReferralCode;
+use kith_domain::email::EmailAddress;
+use kith_domain::fact::{Fact, FactKind};
+use kith_domain::id::ParticipantId;
+use kith_domain::ledger::Balance;
+use kith_domain::participant::{Participant, ParticipantState, Referral, ReferralState};
+use kith_domain::text::ExternalId;
+use kith_edge::desk::View;
+use kith_edge::http::{Fault, Problem, Response};
+use kith_edge::json;
+use kith_edge::session::Ended;
+use kith_edge::wire;
+use kith_store::items::{CodeRecord, Lookup, UnitBalance};
+use kith_store::keys::{self, Key};
+use kith_store::{Commit, Was};
+use serde_json::{Value, json};
+
+use crate::call::{Body, Call};
+use crate::person::{Person, email_key, identity_conflict};
+use crate::profile::{Profile, person_id, signals};
+
+/// How many levels of referrals are looked through for a loop.
+const LEVELS_MAX: u8 = 20;
+/// More units than there are currencies.
+const UNITS_MAX: u16 = 300;
+
+struct Joining {
+    external_id: ExternalId,
+    profile: Profile,
+    vanity_code: Option<ReferralCode>,
+    referred_by: Option<ParticipantId>,
+}
+
+impl Joining {
+    fn read((mut body, mut faults): Body) -> Result<Self, Problem> {
+        let external_id = body.required("external_id", &mut faults, person_id);
+        let profile = Profile::read(&mut body, &mut faults).without_clearing();
+        let vanity_code = body.optional("vanity_code", &mut faults, json::text);
+        let referred_by = body.optional("referred_by", &mut faults, json::text);
+        signals(&mut body, &mut faults);
+        body.finish(&mut faults);
+        let (external_id,) = faults.all((external_id,))?;
+        Ok(Self {
+            external_id,
+            profile,
+            vanity_code,
+            referred_by,
+        })
+    }
+}
+
+/// `POST P/participants`.
+pub(crate) async fn join(call: Call) -> Result<Response, Ended> {
+    let parsed = call.body().and_then(Joining::read);
+    let identity = &call.api.identity;
+    let (session, mut view, joining) = call
+        .program(
+            Scope::ParticipantsWrite,
+            parsed,
+            |joining, program, mode| {
+                let mut first = vec![keys::external(program, &joining.external_id)];
+                let email = joining.profile.new_email();
+                first.extend(email.map(|email| email_key(identity, program, email)));
+                let code = joining.vanity_code.as_ref();
+                first.extend(code.map(|code| keys::code(mode, code)));
+                let referrer = joining.referred_by;
+                first.extend(referrer.map(|id| keys::participant(program, id)));
+                first
+            },
+        )
+        .await?;
+    let mut person = find(&call, &mut view, &joining).await?;
+    joining.profile.apply(&mut person.next, view.now);
+    if person.next.external_id.is_none() {
+        person.next.external_id = Some(joining.external_id);
+    }
+    if let Some(code) = joining.vanity_code {
+        person.take_code(&view, code)?;
+    }
+    if person.next.codes.is_empty() {
+        person.generate_code(&view)?;
+    }
+    let bond = match joining.referred_by {
+        Some(referrer) => bond(&view, &person, referrer).await?,
+        None => None,
+    };
+    let mut commit = view.commit();
+    person.write(&mut commit, &view, identity)?;
+    if let Some(bond) = &bond {
+        write_bond(&mut commit, &view, bond);
+    }
+    let status = if person.is_new() { 201 } else { 200 };
+    let answer = written(&call, &view, &person.next)?;
+    session
+        .finish(commit, Response::json(status, &answer))
+        .await
+}
+
+/// Who it is: by external id, then by mail address.
+async fn find(call: &Call, view: &mut View, joining: &Joining) -> Result<Person, Ended> {
+    let program = view.program.id;
+    let by_id = keys::external(program, &joining.external_id);
+    let by_id = view.loaded.read::<Lookup>(&by_id)?;
+    let by_email = match joining.profile.new_email() {
+        Some(email) => {
+            let key = email_key(&call.api.identity, program, email);
+            view.loaded.read::<Lookup>(&key)?
+        }
+        None => None,
+    };
+    if by_email.is_some_and(|by_email| by_id.is_some_and(|by_id| by_id != by_email)) {
+        return Err(identity_conflict());
+    }
+    let Some(known) = by_id.or(by_email) else {
+        return Ok(Person::unknown(view));
+    };
+    let id = known.participant_id;
+    view.load([keys::participant(program, id), keys::referral(program, id)])
+        .await?;
+    let person = Person::of(view, id)?;
+    // Known by the mail address, under another name than this one.
+    if by_id.is_none() && person.next.external_id.is_some() {
+        return Err(identity_conflict());
+    }
+    Ok(person)
+}
+
+/// The bond that `referred_by` makes, unless there is one: the first binds.
+async fn bond(
+    view: &View,
+    person: &Person,
+    referrer: ParticipantId,
+) -> Result<Option<Referral>, Ended> {
+    let (program, referee) = (view.program.id, person.next.id);
+    let known = view
+        .loaded
+        .read::<Referral>(&keys::referral(program, referee))?;
+    if known.is_some() {
+        return Ok(None);
+    }
+    let key = keys::participant(program, referrer);
+    let Some(referrer) = view.loaded.read::<Participant>(&key)? else {
+        let fault = Fault::new("/referred_by", "there is no such participant");
+        return Err(Problem::invalid_request(vec![fault]).into());
+    };
+    if !referrer.is_active() {
+        let detail = "Whoever is suspended does not refer.";
+        return Err(Problem::conflict("referrer_suspended", detail).into());
+    }
+    // Nobody can have been referred by somebody who is new.
+    if !person.is_new() && is_below(view, referrer.id, referee).await? {
+        let detail = "The participant cannot be referred by themselves, directly or indirectly.";
+        return Err(Problem::conflict("referral_loop", detail).into());
+    }
+    Ok(Some(Referral {
+        id: view.id(),
+        referrer_id: referrer.id,
+        referee_id: referee,
+        created_at: view.now,
+        touch_at: None,
+        lead_at: None,
+        first_qualified_at: None,
+        referrer_joined_at: referrer.created_at,
+        state: ReferralState::Bound,
+        version: 1,
+    }))
+}
+
+/// Whether a participant is somebody, or was referred by them over any number of levels up to
+/// [`LEVELS_MAX`]. Whoever walks the tree later is bounded too, so that a loop that two calls made
+/// at the same instant would harm nobody.
+async fn is_below(
+    view: &View,
+    participant: ParticipantId,
+    above: ParticipantId,
+) -> Result<bool, Ended> {
+    let mut at = participant;
+    for _ in 0..LEVELS_MAX {
+        if at == above {
+            return Ok(true);
+        }
+        let key = keys::referral(view.program.id, at);
+        match view.store.get_one::<Referral>(key).await? {
+            Some(referral) => at = referral.referrer_id,
+            None => return Ok(false),
+        }
+    }
+    Ok(at == above)
+}
+
+fn write_bond(commit: &mut Commit, view: &View, bond: &Referral) {
+    commit.referral(view.program.id, bond, Was::Absent);
+    commit.fact(Fact {
+        referral_id: Some(bond.id),
+        referrer_id: Some(bond.referrer_id),
+        referee_id: Some(bond.referee_id),
+        referrer_joined_at: Some(bond.referrer_joined_at),
+        ..Fact::new(FactKind::ReferralCreated)
+    });
+}
+
+/// `GET P/participants/{participant}`.
+pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
+    let (_, view, id) = call
+        .program(
+            Scope::ParticipantsRead,
+            call.only_id("participant"),
+            |id: &ParticipantId, program, _| vec![keys::participant(program, *id)],
+        )
+        .await?;
+    let person = Person::of(&view, id)?;
+    Ok(Response::json(200, &written(&call, &view, &person.next)?))
+}
+
+/// `PATCH P/participants/{participant}`.
+pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
+    let parsed = call.id("participant").and_then(|id| Ok((id, call.body()?)));
+    let (session, mut view, (id, body)) = call
+        .program(
+            Scope::ParticipantsWrite,
+            parsed,
+            |(id, _): &(ParticipantId, Body), program, _| vec![keys::participant(program, *id)],
+        )
+        .await?;
+    let mut person = Person::of(&view, id)?;
+    call.if_match(person.next.version)?;
+    let present = written(&call, &view, &person.next)?;
+    let profile = patch(body, &mut person, &present)?;
+    if let Some(email) = profile.new_email() {
+        let key = email_key(&call.api.identity, view.program.id, email);
+        view.load([key]).await?;
+    }
+    profile.apply(&mut person.next, view.now);
+    let mut commit = view.commit();
+    person.write(&mut commit, &view, &call.api.identity)?;
+    let answer = written(&call, &view, &person.next)?;
+    session.finish(commit, Response::json(200, &answer)).await
+}
+
+/// Reads a merge patch of a person whose present form is `present`.
+fn patch(
+    (mut body, mut faults): Body,
+    person: &mut Person,
+    present: &Value,
+) -> Result<Profile, Problem> {
+    let fixed = [
+        "id",
+        "external_id",
+        "code",
+        "link",
+        "codes",
+        "share",
+        "has_email",
+        "created_at",
+        "version",
+    ];
+    for name in fixed {
+        let value = present.get(name).unwrap_or(&Value::Null);
+        body.read_only(name, value, &mut faults);
+    }
+    let profile = Profile::read(&mut body, &mut faults);
+    let state = body.replace("state", &mut faults, json::text::<ParticipantState>);
+    body.finish(&mut faults);
+    faults.into_result()?;
+    person.next.state = state.unwrap_or(person.next.state);
+    Ok(profile)
+}
+
+/// By what a person is looked for.
+enum Wanted {
+    ExternalId(ExternalId),
+    Email(EmailAddress),
+    Code(ReferralCode),
+}
+
+impl Wanted {
+    fn read((mut body, mut faults): Body) -> Result<Self, Problem> {
+        let external_id = body.optional("external_id", &mut faults, person_id);
+        let email = body.optional("email", &mut faults, json::text::<EmailAddress>);
+        let code = body.optional("code", &mut faults, json::text::<ReferralCode>);
+        body.finish(&mut faults);
+        faults.into_result()?;
+        match (external_id, email, code) {
+            (Some(external_id), None, None) => Ok(Self::ExternalId(external_id)),
+            (None, Some(email), None) => Ok(Self::Email(email)),
+            (None, None, Some(code)) => Ok(Self::Code(code)),
+            _ => Err(Problem::invalid_request(vec![Fault::new(
+                "",
+                "must have exactly one of external_id, email, code",
+            )])),
+        }
+    }
+}
+
+/// `POST P/participants/search`: a read, although a body carries what is looked for, so that no
+/// mail address stands in a URL.
+pub(crate) async fn search(call: Call) -> Result<Response, Ended> {
+    let parsed = call.body().and_then(Wanted::read);
+    let identity = &call.api.identity;
+    let key = |wanted: &Wanted, program, mode| -> Key {
+        match wanted {
+            Wanted::ExternalId(id) => keys::external(program, id),
+            Wanted::Email(email) => email_key(identity, program, email),
+            Wanted::Code(code) => keys::code(mode, code),
+        }
+    };
+    let (_, mut view, wanted) = call
+        .program(Scope::ParticipantsRead, parsed, |wanted, program, mode| {
+            vec![key(wanted, program, mode)]
+        })
+        .await?;
+    let program = view.program.id;
+    let key = key(&wanted, program, view.program.mode);
+    let id = match wanted {
+        Wanted::ExternalId(_) | Wanted::Email(_) => {
+            let lookup = view.loaded.read::<Lookup>(&key)?;
+            lookup.map(|lookup| lookup.participant_id)
+        }
+        Wanted::Code(_) => {
+            let record = view.loaded.read::<CodeRecord>(&key)?;
+            let own = record.filter(|record| record.program_id == program);
+            own.map(|record| record.participant_id)
+        }
+    };
+    let mut data = Vec::new();
+    if let Some(id) = id {
+        view.load([keys::participant(program, id)]).await?;
+        data.push(written(&call, &view, &Person::of(&view, id)?.next)?);
+    }
+    Ok(Response::json(200, &wire::list(data, None)))
+}
+
+/// `GET P/participants/{participant}/balance`. A unit that the program gives is there even when
+/// nothing was earned in it yet.
+pub(crate) async fn balance(call: Call) -> Result<Response, Ended> {
+    let (_, view, id) = call
+        .program(
+            Scope::ParticipantsRead,
+            call.only_id("participant"),
+            |id: &ParticipantId, program, _| vec![keys::participant(program, *id)],
+        )
+        .await?;
+    Person::of(&view, id)?;
+    let given = view.program.incentives.iter();
+    let mut balances: BTreeMap<String, Balance> = given
+        .filter_map(|incentive| incentive.reward.credit())
+        .map(|(unit, _)| (unit.to_string(), Balance::default()))
+        .collect();
+    let prefix = keys::balances(view.program.id, id);
+    let held = view
+        .store
+        .starting_with::<UnitBalance>(&prefix, UNITS_MAX)
+        .await?;
+    balances.extend(held.into_iter().map(|held| (held.unit, held.balance)));
+    let balances: Vec<Value> = balances
+        .into_iter()
+        .map(|(unit, balance)| {
+            json!({
+                "unit": unit,
+                "available": balance.available,
+                "pending": balance.pending,
+                "in_payout": balance.in_payout,
+                "paid": balance.paid,
+            })
+        })
+        .collect();
+    Ok(Response::json(200, &json!({ "balances": balances })))
+}
+
+/// A participant as the API writes them.
+pub(crate) fn written(call: &Call, view: &View, person: &Participant) -> Result<Value, Problem> {
+    let origin = call.origin()?;
+    Ok(wire::participant(person, &view.program, origin.as_str()))
+}

@@ -1,0 +1,149 @@
+//! What is said about a person: read once, for making and for changing.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use kith_domain::email::EmailAddress;
+use kith_domain::participant::{Consent, Participant};
+use kith_domain::text::{ExternalId, Locale, Name};
+use kith_edge::json::{self, Faults, Member, Object, Patch};
+
+/// Longest user agent that is taken, in bytes.
+const USER_AGENT_BYTES_MAX: usize = 1_024;
+
+/// A change of a profile.
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    pub(crate) email: Patch<EmailAddress>,
+    first_name: Patch<Name>,
+    locale: Patch<Locale>,
+    consent: Patch<ConsentPatch>,
+}
+
+#[derive(Debug, Clone)]
+struct ConsentPatch {
+    surveys: Patch<bool>,
+    marketing: Patch<bool>,
+    recorded_at: Patch<Timestamp>,
+    source: Patch<Name>,
+}
+
+impl Profile {
+    /// Takes the members of a profile out of a merge patch.
+    pub(crate) fn read(object: &mut Object, faults: &mut Faults) -> Self {
+        Self {
+            email: object.patch("email", faults, json::text::<EmailAddress>),
+            first_name: object.patch("first_name", faults, json::text::<Name>),
+            locale: object.patch("locale", faults, json::text::<Locale>),
+            consent: object.patch("consent", faults, json::nested(ConsentPatch::read)),
+        }
+    }
+
+    /// The same for a call that is no patch: there `null` says nothing, so that a shop that knows
+    /// no mail address does not delete one.
+    pub(crate) fn without_clearing(self) -> Self {
+        Self {
+            email: kept(self.email),
+            first_name: kept(self.first_name),
+            locale: kept(self.locale),
+            consent: match self.consent {
+                Patch::Set(consent) => Patch::Set(ConsentPatch {
+                    surveys: kept(consent.surveys),
+                    marketing: kept(consent.marketing),
+                    recorded_at: kept(consent.recorded_at),
+                    source: kept(consent.source),
+                }),
+                Patch::Keep | Patch::Clear => Patch::Keep,
+            },
+        }
+    }
+
+    /// The mail address that is set, if one is.
+    pub(crate) fn new_email(&self) -> Option<&EmailAddress> {
+        match &self.email {
+            Patch::Set(email) => Some(email),
+            Patch::Keep | Patch::Clear => None,
+        }
+    }
+
+    pub(crate) fn apply(self, person: &mut Participant, now: Timestamp) {
+        person.email = self.email.apply(person.email.take());
+        person.first_name = self.first_name.apply(person.first_name.take());
+        person.locale = self.locale.apply(person.locale.take());
+        match self.consent {
+            Patch::Keep => {}
+            Patch::Clear => person.consent = Consent::default(),
+            Patch::Set(patch) => patch.apply(&mut person.consent, now),
+        }
+    }
+}
+
+impl ConsentPatch {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it has the form of every parser; its faults are noted"
+    )]
+    fn read(object: &mut Object, faults: &mut Faults) -> Option<Self> {
+        Some(Self {
+            surveys: object.patch("surveys", faults, json::boolean),
+            marketing: object.patch("marketing", faults, json::boolean),
+            recorded_at: object.patch("recorded_at", faults, json::timestamp),
+            source: object.patch("source", faults, json::text::<Name>),
+        })
+    }
+
+    /// A consent that does not say when it was given was given now.
+    fn apply(self, consent: &mut Consent, now: Timestamp) {
+        let before = (consent.surveys, consent.marketing);
+        let says_when = self.recorded_at != Patch::Keep;
+        consent.surveys = self.surveys.apply(consent.surveys);
+        consent.marketing = self.marketing.apply(consent.marketing);
+        consent.recorded_at = self.recorded_at.apply(consent.recorded_at);
+        consent.source = self.source.apply(consent.source.take());
+        if !says_when && (consent.surveys, consent.marketing) != before {
+            consent.recorded_at = Some(now);
+        }
+    }
+}
+
+fn kept<T>(patch: Patch<T>) -> Patch<T> {
+    match patch {
+        Patch::Set(value) => Patch::Set(value),
+        Patch::Keep | Patch::Clear => Patch::Keep,
+    }
+}
+
+/// What the shop calls a person.
+pub(crate) fn person_id(member: Member, faults: &mut Faults) -> Option<ExternalId> {
+    let pointer = member.pointer.clone();
+    let text = json::string(member, faults)?;
+    ExternalId::of_person(&text)
+        .map_err(|error| faults.add(pointer, error.to_string()))
+        .ok()
+}
+
+/// Checks what the shop knows of the person's device and payout account. It is let go again: what
+/// two people have in common says something only once fraud is judged, and until then nobody needs
+/// to keep it.
+pub(crate) fn signals(object: &mut Object, faults: &mut Faults) {
+    if let Some(mut client) = object.optional_object("client", faults) {
+        let _: Option<IpAddr> = client.optional("ip", faults, json::text);
+        let _: Option<String> = client.optional("user_agent", faults, user_agent);
+        let _: Option<ExternalId> = client.optional("device_id", faults, json::text);
+        client.finish(faults);
+    }
+    let _: Option<ExternalId> = object.optional("payout_fingerprint", faults, json::text);
+}
+
+fn user_agent(member: Member, faults: &mut Faults) -> Option<String> {
+    let pointer = member.pointer.clone();
+    let text = json::string(member, faults)?;
+    if text.len() > USER_AGENT_BYTES_MAX {
+        faults.add(
+            pointer,
+            format!("must be at most {USER_AGENT_BYTES_MAX} bytes"),
+        );
+        return None;
+    }
+    Some(text)
+}

@@ -1,0 +1,195 @@
+//! Rewards: list, read, and what the owner decides about one by hand.
+
+use kith_domain::api_key::Scope;
+use kith_domain::conversion::Conversion;
+use kith_domain::fact::{Fact, FactKind};
+use kith_domain::id::{ParticipantId, RewardId};
+use kith_domain::incentive::LimitSubject;
+use kith_domain::ledger::Balance;
+use kith_domain::program::{Program, ProgramState};
+use kith_domain::reward::{Reward, RewardError, RewardEvent, RewardState};
+use kith_domain::text::Name;
+use kith_edge::desk::View;
+use kith_edge::http::{Problem, Response};
+use kith_edge::json;
+use kith_edge::session::Ended;
+use kith_edge::wire;
+use kith_store::keys::{self, ListName};
+use kith_store::{Commit, Count, CountGuard, ListQuery, Was};
+
+use crate::call::{Call, filtered};
+
+/// `GET P/rewards`.
+pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
+    let query = call.query(|fields, faults| {
+        let beneficiary = fields.optional::<ParticipantId>("beneficiary_id", faults);
+        let state = fields.optional::<RewardState>("state", faults);
+        (beneficiary, state, call.paging(fields, faults))
+    });
+    let (_, view, (beneficiary, state, paging)) = call
+        .program(Scope::RewardsRead, query, |_, _, _| Vec::new())
+        .await?;
+    let program = view.program.id;
+    let mut query = paging.over(|limit| match beneficiary {
+        Some(beneficiary) => ListQuery::of_party(program, beneficiary, ListName::Rewards, limit),
+        None => ListQuery::of_program(program, ListName::Rewards, limit),
+    });
+    query.state = state.map(|state| state.to_string());
+    let id = |reward: &Reward| reward.id.to_string();
+    let (found, next) = filtered(&view.store, query, id, |_| true).await?;
+    let data = found.iter().map(wire::reward).collect();
+    Ok(call.listed(data, next.as_deref()))
+}
+
+/// `GET P/rewards/{reward}`.
+pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
+    let (_, view, id) = call
+        .program(
+            Scope::RewardsRead,
+            call.only_id("reward"),
+            |id: &RewardId, program, _| vec![keys::reward(program, *id)],
+        )
+        .await?;
+    Ok(Response::json(200, &wire::reward(&loaded(&view, id)?)))
+}
+
+/// `POST P/rewards/{reward}/approve`.
+pub(crate) async fn approve(call: Call) -> Result<Response, Ended> {
+    decide(call, RewardEvent::Approve).await
+}
+
+/// `POST P/rewards/{reward}/reject`.
+pub(crate) async fn reject(call: Call) -> Result<Response, Ended> {
+    decide(call, RewardEvent::Reject).await
+}
+
+/// `POST P/rewards/{reward}/cancel`.
+pub(crate) async fn cancel(call: Call) -> Result<Response, Ended> {
+    decide(call, RewardEvent::Cancel).await
+}
+
+/// `POST P/rewards/{reward}/retry`.
+pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
+    decide(call, RewardEvent::Retry).await
+}
+
+async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
+    let parsed = call.id("reward").and_then(|id: RewardId| {
+        let (mut body, mut faults) = call.body()?;
+        let reason = body.required("reason", &mut faults, json::text::<Name>);
+        body.finish(&mut faults);
+        let (reason,) = faults.all((reason,))?;
+        Ok((id, reason))
+    });
+    let (session, mut view, (id, reason)) = call
+        .program(Scope::RewardsWrite, parsed, |(id, _), program, _| {
+            vec![keys::reward(program, *id)]
+        })
+        .await?;
+    let reward = loaded(&view, id)?;
+    let decided = reward
+        .after(event, view.now, &session.actor(), Some(reason.as_str()))
+        .map_err(refused)?;
+    let Some(mut next) = decided else {
+        let answer = Response::json(200, &wire::reward(&reward));
+        return session.finish(session.commit(), answer).await;
+    };
+    if next.state == RewardState::Approved && view.program.state != ProgramState::Active {
+        let detail = "Rewards stay as they are until the program is active again.";
+        return Err(Problem::conflict("program_paused", detail).into());
+    }
+    next.version = reward.version.saturating_add(1);
+    let mut commit = view.commit();
+    commit.reward(&next, Was::Version(reward.version));
+    if let Some(kind) = fact_of(next.state) {
+        commit.fact(fact(&next, kind));
+    }
+    if is_withdrawn(next.state) {
+        give_back(&mut commit, &mut view, &reward).await?;
+    }
+    let answer = Response::json(200, &wire::reward(&next));
+    session.finish(commit, answer).await
+}
+
+fn loaded(view: &View, id: RewardId) -> Result<Reward, Ended> {
+    let reward: Option<Reward> = view.loaded.read(&keys::reward(view.program.id, id))?;
+    Ok(reward.ok_or_else(|| Problem::not_found("reward"))?)
+}
+
+fn refused(error: RewardError) -> Problem {
+    let code = match error {
+        RewardError::StillHeld { .. } => "still_held",
+        RewardError::NotAllowed { .. } => "reward_state",
+    };
+    Problem::conflict(code, format!("It cannot be done: {error}."))
+}
+
+fn fact_of(state: RewardState) -> Option<FactKind> {
+    match state {
+        RewardState::Approved => Some(FactKind::RewardApproved),
+        RewardState::Rejected => Some(FactKind::RewardRejected),
+        RewardState::Cancelled => Some(FactKind::RewardCancelled),
+        // Nothing that is decided by hand here leads to these.
+        RewardState::Pending
+        | RewardState::Issued
+        | RewardState::Redeemed
+        | RewardState::ClawedBack
+        | RewardState::Failed
+        | RewardState::Expired => None,
+    }
+}
+
+fn fact(reward: &Reward, kind: FactKind) -> Fact {
+    Fact {
+        reward_id: Some(reward.id),
+        conversion_id: Some(reward.conversion_id),
+        referral_id: Some(reward.referral_id),
+        beneficiary_id: Some(reward.beneficiary_id),
+        rule_id: Some(reward.incentive_id.clone()),
+        value: Some(reward.value),
+        ..Fact::new(kind)
+    }
+}
+
+fn is_withdrawn(state: RewardState) -> bool {
+    matches!(state, RewardState::Rejected | RewardState::Cancelled)
+}
+
+/// Takes a reward that will not be issued out of what is pending, and out of the limits it counted
+/// towards: those of the rules that made it, in the windows in which it was made.
+async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Result<(), Ended> {
+    if let Some((unit, amount)) = reward.value.credit() {
+        let change = Balance {
+            pending: amount.saturating_neg(),
+            ..Balance::default()
+        };
+        commit.balance(reward.beneficiary_id, unit, change);
+    }
+    let rules = keys::scheme(reward.program, reward.scheme_version);
+    let conversion = keys::conversion(reward.program, reward.conversion_id);
+    view.load([rules.clone(), conversion.clone()]).await?;
+    let rules: Option<Program> = view.loaded.read(&rules)?;
+    let conversion: Option<Conversion> = view.loaded.read(&conversion)?;
+    let incentives = rules.map(|rules| rules.incentives).unwrap_or_default();
+    let incentive = incentives
+        .iter()
+        .find(|incentive| incentive.id == reward.incentive_id);
+    let (Some(incentive), Some(conversion)) = (incentive, conversion) else {
+        return Err(Problem::internal("a reward without its rule or its conversion").into());
+    };
+    let chosen = conversion.attribution.chosen.as_ref();
+    for limit in incentive.limit_uses(reward.created_at) {
+        let subject = match limit.subject {
+            LimitSubject::Referrer => chosen.map(|chosen| chosen.referrer_id),
+            LimitSubject::Referee => Some(conversion.referee_id),
+        };
+        if let Some(subject) = subject {
+            let back = Count {
+                by: -1,
+                guard: CountGuard::None,
+            };
+            commit.count(subject, &limit.counter, back);
+        }
+    }
+    Ok(())
+}
