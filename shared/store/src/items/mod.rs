@@ -22,3 +22,4 @@ pub use records::{
     MailState, ScopeItem, Suppression, TestMail,
 };
 pub use reward::Voucher;
+pub use survey::SurveyMark;

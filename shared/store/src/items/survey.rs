@@ -6,6 +6,42 @@ use kith_domain::text::{Comment, Slug};
 use serde::{Deserialize, Serialize};
 
 use crate::item::{Entity, text, text_option};
+use crate::list::Listed;
+
+/// What the list index carries of a survey: enough for the NPS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SurveyMark {
+    /// The answer's score.
+    pub score: Option<Score>,
+    /// When it was handed over.
+    pub sent_at: Option<Timestamp>,
+    /// When it was last answered.
+    pub answered_at: Option<Timestamp>,
+}
+
+impl From<&Listed> for SurveyMark {
+    fn from(listed: &Listed) -> Self {
+        let value = |name| listed.carried.get(name);
+        let instant = |name| value(name).and_then(|value| value.as_s().ok()?.parse().ok());
+        let score = value("score").and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
+        Self {
+            score: score.and_then(|score| Score::try_from(score).ok()),
+            sent_at: instant("sent_at"),
+            answered_at: instant("answered_at"),
+        }
+    }
+}
+
+impl From<&Survey> for SurveyMark {
+    fn from(survey: &Survey) -> Self {
+        let answer = survey.answer.as_ref();
+        Self {
+            score: answer.map(|answer| answer.score),
+            sent_at: survey.sent_at,
+            answered_at: answer.map(|answer| answer.answered_at),
+        }
+    }
+}
 
 /// What lies in the table of a survey. `score`, `sent_at` and `answered_at` are attributes of their
 /// own, because the list index carries them for the NPS.
