@@ -438,7 +438,7 @@ const DECISIONS_MAX: u8 = 3;
 
 /// Makes a handler of a use case: decides again, from the start, when what it read did not hold
 /// any more.
-pub fn deciding<S, F, A>(state: &Arc<S>, decide: F) -> impl Handler
+pub fn deciding<S, F, A>(state: &Arc<S>, decide: F) -> impl Handler + use<S, F, A>
 where
     S: Send + Sync + 'static,
     F: Fn(Arc<S>, Arc<Request>, Invocation) -> A + Send + Sync + 'static,
