@@ -71,3 +71,56 @@ fn gather_wakes(changes: Vec<Change>) -> Gathered {
     }
     gathered
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use jiff::Timestamp;
+    use kith_domain::id::{EventId, ProgramId};
+    use kith_domain::mode::Mode;
+    use kith_store::wake::Queue;
+
+    use super::*;
+
+    fn wake(queue: Queue) -> Wake {
+        Wake {
+            queue,
+            body: format!("to {queue}"),
+        }
+    }
+
+    fn change(sequence_number: &str, wakes: &[Wake]) -> Change {
+        let event = Event {
+            id: EventId::floor_of(Timestamp::UNIX_EPOCH),
+            program: ProgramId::floor_of(Timestamp::UNIX_EPOCH),
+            mode: Mode::Live,
+            created_at: Timestamp::UNIX_EPOCH,
+            facts: Vec::new(),
+            wakes: wakes.to_vec(),
+            awaiting: BTreeSet::new(),
+        };
+        Change {
+            sequence_number: sequence_number.to_owned(),
+            new_image: item::write(&event).unwrap_or_default(),
+        }
+    }
+
+    /// A lost wake has to bring its own event back, and a strange item must not hold up the others.
+    #[test]
+    fn each_wake_is_tied_to_its_event_and_what_is_no_event_fails_alone() {
+        let (rewards, surveys) = (wake(Queue::Rewards), wake(Queue::Surveys));
+        let strange = Change {
+            sequence_number: "2".to_owned(),
+            new_image: HashMap::new(),
+        };
+        let gathered = gather_wakes(vec![
+            change("1", &[rewards.clone(), surveys.clone()]),
+            strange,
+            change("3", std::slice::from_ref(&rewards)),
+        ]);
+        assert_eq!(gathered.wakes, [rewards.clone(), surveys, rewards]);
+        assert_eq!(gathered.of, ["1", "1", "3"]);
+        assert_eq!(gathered.failed, ["2"]);
+    }
+}
