@@ -141,20 +141,7 @@ impl Dispatch {
             commit.survey_again(&numbered(survey, survey.clone()), was(survey), attempts);
             return Ok(None);
         }
-        // Two events may ask the same person: whoever comes second finds that they were asked.
-        let now_asked = Asked {
-            at: view.now,
-            survey_id: survey.id,
-            version: asked.map_or(1, |asked| asked.version.saturating_add(1)),
-        };
-        let asked_was = asked.map_or(Was::Absent, |asked| Was::Version(asked.version));
-        commit.asked(
-            survey.program,
-            survey.participant_id,
-            &survey.rule_id,
-            &now_asked,
-            asked_was,
-        );
+        note_asked(commit, view, survey, asked);
         if view.program.mode == Mode::Test {
             if let Some(sent) = sending.after(Handover::Sent, view.now) {
                 commit
@@ -288,6 +275,24 @@ impl Dispatch {
         })
         .await
     }
+}
+
+/// Notes that the person is asked now. Two events may ask the same person at once: whoever comes
+/// second finds this changed, decides again, and lets it cool down.
+fn note_asked(commit: &mut Commit, view: &View, survey: &Survey, before: Option<Asked>) {
+    let now = Asked {
+        at: view.now,
+        survey_id: survey.id,
+        version: before.map_or(1, |asked| asked.version.saturating_add(1)),
+    };
+    let was = before.map_or(Was::Absent, |asked| Was::Version(asked.version));
+    commit.asked(
+        survey.program,
+        survey.participant_id,
+        &survey.rule_id,
+        &now,
+        was,
+    );
 }
 
 /// Puts the end of a sending into the commit, unless it changes nothing.
