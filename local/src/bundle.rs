@@ -4,7 +4,6 @@ mod options;
 mod start;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -234,17 +233,6 @@ impl Bundle {
         if tokio::time::timeout(FINISH_WITHIN, finished).await.is_err() {
             tracing::warn!("something did not end in time and was cut off");
         }
-    }
-}
-
-/// The file that is locked while a data folder is in use.
-fn lock(folder: &Path) -> Result<std::fs::File, BundleError> {
-    let path = folder.join("lock");
-    let file = std::fs::File::create(&path).map_err(|error| BundleError::folder(folder, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(BundleError::InUse(folder.to_owned())),
-        Err(std::fs::TryLockError::Error(error)) => Err(BundleError::folder(folder, error)),
     }
 }
 

@@ -54,12 +54,14 @@ struct Walk {
 
 impl Walk {
     async fn run(&self) -> Result<(), DemoError> {
+        // Mails of earlier walks stay in the data folder; they are none of this one's.
+        let earlier = self.mail_ids().await?;
         let program = self.program().await?;
         let referrer = self.referrer(&program).await?;
         let token = self.click(&referrer).await?;
         let conversion = self.conversion(&program, &token).await?;
         self.rewards(&program, &conversion).await?;
-        let survey = self.mails().await?;
+        let survey = self.mails(&earlier).await?;
         self.answer(&survey).await?;
         let nps = self
             .api(
@@ -189,25 +191,33 @@ impl Walk {
     }
 
     /// Waits for the mails and finds the survey's address in one of them.
-    async fn mails(&self) -> Result<String, DemoError> {
+    async fn mails(&self, earlier: &[String]) -> Result<String, DemoError> {
         const STEP: &str = "waiting for the survey mail";
         let marker = format!("{}/s/", self.base);
+        let is_new = |mail: &&Value| !earlier.contains(&mail_id(mail));
         let (count, survey) = self
             .until(STEP, || async {
                 let list = self.api(Method::GET, "/local/mail", None, STEP).await?;
                 let mails = list.get("data").and_then(Value::as_array);
-                let survey = mails
-                    .into_iter()
-                    .flatten()
+                let new: Vec<&Value> = mails.into_iter().flatten().filter(is_new).collect();
+                let survey = new
+                    .iter()
                     .filter_map(|mail| mail.get("text").and_then(Value::as_str))
                     .find_map(|text| address(text, &marker));
-                Ok(survey.map(|survey| (mails.map_or(0, Vec::len), survey)))
+                Ok(survey.map(|survey| (new.len(), survey)))
             })
             .await?;
         self.say(&format!(
             "{count} mails were sent; one asks Ann how likely she is to recommend"
         ));
         Ok(survey)
+    }
+
+    async fn mail_ids(&self) -> Result<Vec<String>, DemoError> {
+        const STEP: &str = "looking at the mails";
+        let list = self.api(Method::GET, "/local/mail", None, STEP).await?;
+        let mails = list.get("data").and_then(Value::as_array);
+        Ok(mails.into_iter().flatten().map(mail_id).collect())
     }
 
     async fn answer(&self, survey: &str) -> Result<(), DemoError> {
@@ -301,6 +311,11 @@ fn text(value: &Value, pointer: &str, step: &'static str) -> Result<String, Demo
         .and_then(Value::as_str)
         .map(str::to_owned)
         .ok_or_else(|| unexpected(step, &format!("{pointer} is missing in {value}")))
+}
+
+fn mail_id(mail: &Value) -> String {
+    let id = mail.get("id").and_then(Value::as_str);
+    id.unwrap_or_default().to_owned()
 }
 
 /// The first address in a text that begins with `marker`.

@@ -2,7 +2,7 @@
 //! by the request itself.
 //!
 //! Two ways lead in: the SDK of a function in this process, without sockets ([`Services::client`]),
-//! and a loopback port for functions that run as processes of their own ([`serve`]).
+//! and a loopback port for functions that run as processes of their own.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kith_edge::{Environment, Function, StartError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Bundle, Options, Place, lock, no_steps};
+use super::{Bundle, Options, Place, no_steps};
 use crate::functions::Functions;
 use crate::gateway::{self, Front, Routes};
 use crate::host::{Gate, Host};
@@ -24,6 +25,11 @@ use crate::template::{Document, EMBEDDED, FunctionSpec, LocalNames, Template, Te
 
 /// The shortest operator key that is taken.
 const KEY_LENGTH_MIN: usize = 32;
+/// A killed process holds its port and its lock for a moment longer: how often to look, and how
+/// long to wait in between.
+const PATIENCE_LOOKS: u32 = 20;
+/// See [`PATIENCE_LOOKS`].
+const PATIENCE_STEP: Duration = Duration::from_millis(50);
 
 /// A function and what the template says of it.
 type Constructed = (FunctionSpec, Box<dyn Function>);
@@ -96,7 +102,7 @@ impl BundleError {
 pub(super) async fn start(options: Options) -> Result<Bundle, BundleError> {
     let lock = match &options.place {
         Place::Memory => None,
-        Place::Folder(folder) => Some(prepare(folder)?),
+        Place::Folder(folder) => Some(prepare(folder).await?),
     };
     let front_listener = listen(options.port).await?;
     let services_listener = listen(0).await?;
@@ -177,7 +183,8 @@ impl Place {
     }
 }
 
-fn prepare(folder: &Path) -> Result<std::fs::File, BundleError> {
+/// Makes the folder and takes its lock.
+async fn prepare(folder: &Path) -> Result<std::fs::File, BundleError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -188,19 +195,31 @@ fn prepare(folder: &Path) -> Result<std::fs::File, BundleError> {
     builder
         .create(folder)
         .map_err(|error| BundleError::folder(folder, error))?;
-    lock(folder)
+    let file = std::fs::File::create(folder.join("lock"))
+        .map_err(|error| BundleError::folder(folder, error))?;
+    for _ in 0..PATIENCE_LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(PATIENCE_STEP).await,
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(BundleError::folder(folder, error));
+            }
+        }
+    }
+    Err(BundleError::InUse(folder.to_owned()))
 }
 
 async fn listen(port: u16) -> Result<TcpListener, BundleError> {
-    TcpListener::bind(("127.0.0.1", port))
-        .await
-        .map_err(|source| {
-            if source.kind() == io::ErrorKind::AddrInUse {
-                BundleError::PortTaken(port)
-            } else {
-                BundleError::Listen { port, source }
+    for _ in 0..PATIENCE_LOOKS {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(PATIENCE_STEP).await;
             }
-        })
+            Err(source) => return Err(BundleError::Listen { port, source }),
+        }
+    }
+    Err(BundleError::PortTaken(port))
 }
 
 fn port_of(listener: &TcpListener) -> Result<u16, BundleError> {
