@@ -32,6 +32,8 @@ pub(crate) struct Decision {
     conversion_number: u64,
     referral_number: Option<u64>,
     rests_on_conversion_number: bool,
+    /// Counters of the referrer whose windows are over.
+    over: Vec<String>,
 }
 
 /// What a decision is made from.
@@ -95,6 +97,10 @@ impl Decision {
             .iter()
             .map(|earned| reward(view, rules, &conversion, bond.id, earned))
             .collect();
+        let over = referrer_counters
+            .names()
+            .filter(|name| incentive::window_is_over(name, view.now));
+        let over = over.map(str::to_owned).collect();
         let conversion = Conversion {
             state: ConversionState::Qualified,
             referral_id: Some(bond.id),
@@ -115,6 +121,7 @@ impl Decision {
             conversion_number,
             referral_number,
             rests_on_conversion_number,
+            over,
         }
     }
 
@@ -184,6 +191,9 @@ impl Decision {
                     guard: CountGuard::None,
                 },
             );
+        }
+        for counter in &self.over {
+            commit.forget(referrer, counter);
         }
         for limit in self.earned.iter().flat_map(|earned| &earned.uses) {
             let subject = match limit.subject {

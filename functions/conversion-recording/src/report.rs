@@ -20,6 +20,8 @@ use kith_edge::json::{self, Faults, Member, Object};
 use kith_store::keys::{self, Key};
 use serde_json::Value;
 
+/// The longest code: of a voucher of the owner's own.
+const CODE_CHARS_MAX: usize = 64;
 /// Longest text among those that are checked and not kept.
 const SIGNAL_CHARS_MAX: usize = 1_024;
 
@@ -66,7 +68,7 @@ impl Report {
             json::list(TOKENS_MAX, json::string)(member, faults)
         });
         let codes = body.optional("codes", &mut faults, |member, faults| {
-            json::list(CODES_MAX, json::string)(member, faults)
+            json::list(CODES_MAX, code)(member, faults)
         });
         let amount = body.optional("amount", &mut faults, json::money);
         let occurred_at = body.optional("occurred_at", &mut faults, json::timestamp);
@@ -185,6 +187,20 @@ impl RefereeReport {
             .map(|hash| keys::email(program, hash));
         by_id.into_iter().chain(by_email).collect()
     }
+}
+
+/// A code as written by the shop: a referral code, a voucher, or neither.
+fn code(member: Member, faults: &mut Faults) -> Option<String> {
+    let pointer = member.pointer.clone();
+    let text = json::string(member, faults)?;
+    if text.is_empty() || text.chars().count() > CODE_CHARS_MAX {
+        faults.add(
+            pointer,
+            format!("must have 1 to {CODE_CHARS_MAX} characters"),
+        );
+        return None;
+    }
+    Some(text)
 }
 
 fn person_id(member: Member, faults: &mut Faults) -> Option<ExternalId> {

@@ -47,20 +47,13 @@ struct Filter {
 
 impl Filter {
     fn read(call: &Call) -> Result<Self, Problem> {
-        call.query(|fields, faults| {
-            let filter = Self {
-                event: fields.optional("event", faults),
-                external_id: fields.optional("external_id", faults),
-                referee: fields.optional("referee_id", faults),
-                referrer: fields.optional("referrer_id", faults),
-                state: fields.optional("state", faults),
-                paging: call.paging(fields, faults),
-            };
-            if filter.external_id.is_some() && filter.event.is_none() {
-                let detail = "is unique within an event only; send `event` too";
-                fields.refuse("external_id", faults, detail);
-            }
-            filter
+        call.query(|fields, faults| Self {
+            event: fields.optional("event", faults),
+            external_id: fields.optional("external_id", faults),
+            referee: fields.optional("referee_id", faults),
+            referrer: fields.optional("referrer_id", faults),
+            state: fields.optional("state", faults),
+            paging: call.paging(fields, faults),
         })
     }
 
@@ -74,7 +67,12 @@ impl Filter {
         let referrer = chosen.map(|chosen| chosen.referrer_id);
         let Paging { from, to, .. } = self.paging;
         let event = &conversion.content.event;
+        let external_id = &conversion.content.external_id;
         self.event.as_ref().is_none_or(|wanted| wanted == event)
+            && self
+                .external_id
+                .as_ref()
+                .is_none_or(|wanted| wanted == external_id)
             && self.referee.is_none_or(|id| conversion.referee_id == id)
             && self.referrer.is_none_or(|id| referrer == Some(id))
             && self.state.is_none_or(|state| conversion.state == state)

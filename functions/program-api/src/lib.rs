@@ -244,6 +244,11 @@ fn outcome_routes(router: Router, api: &Arc<Api>) -> Router {
             handler(api, rewards::retry),
         )
         .route(
+            Method::POST,
+            "/v1/programs/{program}/rewards/{reward}/redeem",
+            handler(api, rewards::redeem),
+        )
+        .route(
             Method::GET,
             "/v1/programs/{program}/surveys",
             handler(api, surveys::list),

@@ -73,6 +73,12 @@ pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
     decide(call, RewardEvent::Retry).await
 }
 
+/// `POST P/rewards/{reward}/redeem`: a voucher was used. Cash is redeemed by its payout and points
+/// by spending them.
+pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
+    decide(call, RewardEvent::Redeem).await
+}
+
 async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
     let parsed = call.id("reward").and_then(|id: RewardId| {
         let (mut body, mut faults) = call.body()?;
@@ -94,6 +100,10 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
         let answer = Response::json(200, &wire::reward(&reward));
         return session.finish(session.commit(), answer).await;
     };
+    if next.state == RewardState::Redeemed && next.value.credit().is_some() {
+        let detail = "Cash is redeemed by a payout, points by spending them.";
+        return Err(Problem::conflict("not_a_voucher", detail).into());
+    }
     if next.state == RewardState::Approved && view.program.state != ProgramState::Active {
         let detail = "Rewards stay as they are until the program is active again.";
         return Err(Problem::conflict("program_paused", detail).into());
@@ -129,10 +139,10 @@ fn fact_of(state: RewardState) -> Option<FactKind> {
         RewardState::Approved => Some(FactKind::RewardApproved),
         RewardState::Rejected => Some(FactKind::RewardRejected),
         RewardState::Cancelled => Some(FactKind::RewardCancelled),
+        RewardState::Redeemed => Some(FactKind::RewardRedeemed),
         // Nothing that is decided by hand here leads to these.
         RewardState::Pending
         | RewardState::Issued
-        | RewardState::Redeemed
         | RewardState::ClawedBack
         | RewardState::Failed
         | RewardState::Expired => None,

@@ -4,6 +4,8 @@
 //! codes, the first one that holds. What does not hold falls through to the next, and everything
 //! that was looked at stands in `considered` with its outcome.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::channel::Channel;
@@ -255,8 +257,10 @@ fn touches(model: AttributionModel, tokens: &[PresentedToken]) -> Vec<&Touch> {
         })
         .flatten()
         .collect();
-    touches.sort_by_key(|touch| (touch.at, touch.click_id));
-    touches.dedup_by_key(|touch| touch.click_id);
+    // Stable: a token knows its first touch from its latest, even within one second.
+    touches.sort_by_key(|touch| touch.at);
+    let mut seen = BTreeSet::new();
+    touches.retain(|touch| seen.insert(touch.click_id));
     match model {
         AttributionModel::FirstClick => {}
         AttributionModel::LastClick => touches.reverse(),
@@ -585,6 +589,25 @@ mod tests {
             assert_eq!(
                 decide(model, bond, tokens, codes),
                 (who.map(par), why.to_owned())
+            );
+        }
+    }
+
+    /// Tokens keep seconds; what they keep in order stays in order.
+    #[test]
+    fn touches_of_one_second_keep_their_order() {
+        use AttributionModel::{FirstClick, LastClick};
+        for (first, latest) in [("ANN", "BOB"), ("BOB", "ANN")] {
+            let tokens = [token((first, 99), (latest, 99))];
+            let (_, why) = decide(FirstClick, None, &tokens, &[]);
+            assert!(
+                why.contains(&format!("{first} chosen, {latest} not_needed")),
+                "{why}"
+            );
+            let (_, why) = decide(LastClick, None, &tokens, &[]);
+            assert!(
+                why.contains(&format!("{latest} chosen, {first} not_needed")),
+                "{why}"
             );
         }
     }

@@ -137,6 +137,24 @@ impl Incentive {
     }
 }
 
+/// Whether a counter of [`Incentive::limit_uses`] belongs to a window that is over at `now`: nothing
+/// counts towards it any more.
+#[must_use]
+pub fn window_is_over(counter: &str, now: Timestamp) -> bool {
+    let date = now.to_zoned(TimeZone::UTC).date();
+    let week = ISOWeekDate::from(date);
+    let mut parts = counter.rsplit('#');
+    let (Some(window), Some(kind)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    match kind {
+        "day" => window != date.to_string(),
+        "week" => window != format!("{}-W{:02}", week.year(), week.week()),
+        "month" => window != date.strftime("%Y-%m").to_string(),
+        _ => false,
+    }
+}
+
 /// Why an incentive gave no reward: the name of the condition or limit, or one of the reasons that
 /// stand for themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -501,6 +519,39 @@ mod tests {
                 "per_referee thank-you#referee 5",
             ]
         );
+    }
+
+    /// Whatever window a reward counts in now is open now, and over a month later.
+    #[test]
+    fn windows_end() {
+        let limits = Limits {
+            per_referrer_per_day: Some(1),
+            per_referrer_per_week: Some(1),
+            per_referrer_per_month: Some(1),
+            per_referrer: Some(1),
+            per_referee: Some(1),
+        };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for used in incentive(Conditions::default(), limits).limit_uses(at("2026-12-31T23:59:59Z"))
+        {
+            let windowed = used.limit.contains("_per_");
+            let windowed = windowed && used.limit != "per_referrer" && used.limit != "per_referee";
+            let windowed = windowed && used.counter.matches('#').count() == 2;
+            assert!(
+                !window_is_over(&used.counter, at("2026-12-31T23:59:59Z")),
+                "{used:?}"
+            );
+            assert_eq!(
+                window_is_over(&used.counter, at("2027-02-01T00:00:00Z")),
+                windowed,
+                "{used:?}"
+            );
+        }
+        assert!(!window_is_over(
+            "conversions#purchase",
+            at("2027-02-01T00:00:00Z")
+        ));
+        assert!(!window_is_over("referees", at("2027-02-01T00:00:00Z")));
     }
 
     proptest! {

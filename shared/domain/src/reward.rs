@@ -276,7 +276,7 @@ pub struct Transition {
 /// The shortest time after which a reward of a paused program is looked at again.
 const PAUSED_WAIT_MIN: SignedDuration = SignedDuration::from_mins(5);
 /// The longest.
-const PAUSED_WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
+const PAUSED_WAIT_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// In between, this part of the time that it has waited already.
 const PAUSED_WAIT_PART: i32 = 4;
 
@@ -499,7 +499,7 @@ mod tests {
             (S::Pending, P::Active, 1_000_000, Attention::Disburse),
             (S::Pending, P::Paused, 1_000_000, look(1_000_300)),
             (S::Pending, P::Paused, 1_008_000, look(1_010_000)),
-            (S::Pending, P::Archived, 9_000_000, look(9_086_400)),
+            (S::Pending, P::Archived, 9_000_000, look(9_003_600)),
             (S::Approved, P::Active, 0, Attention::Disburse),
             (S::Approved, P::Paused, 0, Attention::Disburse),
             (S::Issued, P::Active, 1_000_000, Attention::None),

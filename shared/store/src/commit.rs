@@ -31,6 +31,9 @@ use crate::wake::{Message, Queue};
 /// DynamoDB's bound on the actions of a transaction.
 pub const ACTIONS_MAX: usize = 100;
 
+/// How many counters one commit forgets: the rest waits for the next.
+const FORGOTTEN_MAX: usize = 50;
+
 /// How long after its commit an event is looked at again, unless it was dealt with.
 const EVENT_LEASE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -196,7 +199,8 @@ pub struct Commit {
     actions: Vec<Action>,
     facts: Vec<Fact>,
     wakes: Vec<Wake>,
-    lines: Vec<(LedgerReason, Option<RewardId>, Vec<Line>)>,
+    entry: Option<LedgerEntry>,
+    forgotten: BTreeMap<ParticipantId, BTreeSet<String>>,
     balances: BTreeMap<(ParticipantId, String), (Unit, Balance)>,
     counters: BTreeMap<ParticipantId, BTreeMap<String, Count>>,
     fault: Option<CorruptItem>,
@@ -230,7 +234,8 @@ impl Commit {
             actions: Vec::new(),
             facts: Vec::new(),
             wakes: Vec::new(),
-            lines: Vec::new(),
+            entry: None,
+            forgotten: BTreeMap::new(),
             balances: BTreeMap::new(),
             counters: BTreeMap::new(),
             fault: None,
@@ -276,14 +281,25 @@ impl Commit {
         }
     }
 
-    /// Moves value: the lines of one ledger entry.
+    /// Moves value. All lines of a commit make one ledger entry; it names the reward if they are
+    /// about one alone.
     pub fn ledger(
         &mut self,
         reason: LedgerReason,
         reward: Option<RewardId>,
         lines: &[Line],
     ) -> &mut Self {
-        self.lines.push((reason, reward, lines.to_vec()));
+        let entry = self.entry.get_or_insert_with(|| LedgerEntry {
+            id: LedgerId::derived(self.now, &[&self.seed]),
+            at: self.now,
+            reason,
+            reward_id: reward,
+            lines: Vec::new(),
+        });
+        if entry.reward_id != reward {
+            entry.reward_id = None;
+        }
+        entry.lines.extend_from_slice(lines);
         self
     }
 
@@ -315,6 +331,15 @@ impl Commit {
                 }
             })
             .or_insert(count);
+        self
+    }
+
+    /// Drops a counter whose window is over, when the participant's counters are written anyway.
+    pub fn forget(&mut self, participant: ParticipantId, counter: &str) -> &mut Self {
+        self.forgotten
+            .entry(participant)
+            .or_default()
+            .insert(counter.to_owned());
         self
     }
 
@@ -476,31 +501,18 @@ impl Commit {
         let Some(program) = self.program.clone() else {
             return Ok(None);
         };
-        for (number, (reason, reward_id, lines)) in
-            std::mem::take(&mut self.lines).into_iter().enumerate()
-        {
-            ledger::check(&lines)?;
-            let place = u64::try_from(number).unwrap_or(0).to_be_bytes();
-            let id = LedgerId::derived(self.now, &[&self.seed, &place]);
-            let entry = LedgerEntry {
-                id,
-                at: self.now,
-                reason,
-                reward_id,
-                lines,
-            };
-            self.put(
-                keys::ledger(program.id, id, program.shards),
-                &entry,
-                Write::New,
-                Indexes::default(),
-            );
+        if let Some(entry) = self.entry.take() {
+            ledger::check(&entry.lines)?;
+            let key = keys::ledger(program.id, entry.id, program.shards);
+            self.put(key, &entry, Write::New, Indexes::default());
         }
         for ((participant, _), (unit, change)) in std::mem::take(&mut self.balances) {
             self.push_balance(program.id, participant, unit, change);
         }
         for (participant, counters) in std::mem::take(&mut self.counters) {
-            self.push_counters(program.id, participant, &counters);
+            let mut forgotten = self.forgotten.remove(&participant).unwrap_or_default();
+            forgotten.retain(|name| !counters.contains_key(name));
+            self.push_counters(program.id, participant, &counters, &forgotten);
         }
         Ok(self.push_event(&program))
     }
@@ -546,6 +558,7 @@ impl Commit {
         program: ProgramId,
         participant: ParticipantId,
         counters: &BTreeMap<String, Count>,
+        forgotten: &BTreeSet<String>,
     ) {
         let key = keys::counters(program, participant);
         let mut update = update(&key)
@@ -565,8 +578,11 @@ impl Commit {
                     cap.saturating_sub_signed(count.by)
                 }
                 CountGuard::Exactly(0) => {
-                    conditions.push(format!("attribute_not_exists(#c{place})"));
-                    continue;
+                    // Never raised, or given back to nothing.
+                    conditions.push(format!(
+                        "(attribute_not_exists(#c{place}) OR #c{place} = :g{place})"
+                    ));
+                    0
                 }
                 CountGuard::Exactly(was) => {
                     conditions.push(format!("#c{place} = :g{place}"));
@@ -575,8 +591,18 @@ impl Commit {
             };
             update = update.expression_attribute_values(format!(":g{place}"), number(bound));
         }
+        let mut removes = Vec::new();
+        for (place, name) in forgotten.iter().take(FORGOTTEN_MAX).enumerate() {
+            removes.push(format!("#f{place}"));
+            update = update.expression_attribute_names(format!("#f{place}"), name);
+        }
+        let remove = if removes.is_empty() {
+            String::new()
+        } else {
+            format!(" REMOVE {}", removes.join(", "))
+        };
         let mut update =
-            update.update_expression(format!("SET kind = :kind ADD {}", adds.join(", ")));
+            update.update_expression(format!("SET kind = :kind ADD {}{remove}", adds.join(", ")));
         let guard = if conditions.is_empty() {
             Guard::None
         } else {

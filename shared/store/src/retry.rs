@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A store that is asked at the very end of its time still tries once.
 const DOUBLINGS_MAX: u32 = 7;
 
-const PASSING: [&str; 9] = [
+const PASSING: [&str; 10] = [
+    "TransactionConflictException",
     "ThrottlingException",
     "ThrottledException",
     "ProvisionedThroughputExceededException",

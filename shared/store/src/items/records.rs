@@ -348,6 +348,11 @@ impl Counters {
         Self(counters.collect())
     }
 
+    /// The names of the counters.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// How high a counter stands.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
