@@ -114,7 +114,7 @@ async fn a_referral_goes_all_the_way() {
 }
 
 /// The path of the survey in a mail.
-pub fn survey_path(mail: &Value) -> String {
+pub(crate) fn survey_path(mail: &Value) -> String {
     let body = text(&mail["text"]);
     let start = body
         .find("/s/")

@@ -8,9 +8,15 @@
     reason = "a test stops on the first surprise"
 )]
 
+mod api;
 mod built;
 mod chain;
 mod conversions;
 mod kill;
+mod lambda_reality;
+mod links;
+mod people;
+mod runtime_api;
 mod store;
+mod tidy;
 mod world;

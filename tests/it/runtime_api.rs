@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::{Path as PathParameters, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde_json::Value;
@@ -27,16 +27,11 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// With an answer.
     Answered(Value),
-    /// With an error report.
-    Failed {
-        /// The header that names the error to AWS.
-        error_type: String,
-        /// The report itself.
-        report: Value,
-    },
+    /// With this error report.
+    Failed(Value),
 }
 
 struct Invocation {
@@ -55,7 +50,7 @@ struct Api {
 }
 
 /// A function's own binary, running, with the Runtime API it talks to. Dropping it ends both.
-pub struct Lambda {
+pub(crate) struct Lambda {
     api: Arc<Api>,
     events: mpsc::UnboundedSender<Invocation>,
     invocations: u64,
@@ -67,7 +62,11 @@ pub struct Lambda {
 
 impl Lambda {
     /// Starts a binary with these variables and those that Lambda sets, and nothing else.
-    pub async fn start(binary: &Path, name: &str, variables: &BTreeMap<String, String>) -> Self {
+    pub(crate) async fn start(
+        binary: &Path,
+        name: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Self {
         let (events, received) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
             events: tokio::sync::Mutex::new(received),
@@ -108,17 +107,17 @@ impl Lambda {
     }
 
     /// The process's id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the process has ended")
     }
 
     /// What the process has written so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Waits until init is over: the process asks for its first event.
-    pub async fn ready(&mut self) {
+    pub(crate) async fn ready(&mut self) {
         let mut asked = self.api.asked.subscribe();
         let is_ready = tokio::select! {
             asked = asked.wait_for(|asked| *asked > 0) => asked.is_ok(),
@@ -129,18 +128,14 @@ impl Lambda {
     }
 
     /// Has the process handle an event.
-    pub async fn invoke(&mut self, event: String) -> Ended {
+    pub(crate) async fn invoke(&mut self, event: String) -> Ended {
         self.invocations += 1;
         let id = format!(
             "8476a536-e9f4-11e8-9739-{number:012x}",
             number = self.invocations
         );
         let (sender, answer) = oneshot::channel();
-        self.api
-            .waiting
-            .lock()
-            .unwrap()
-            .insert(id.clone(), sender);
+        self.api.waiting.lock().unwrap().insert(id.clone(), sender);
         self.events.send(Invocation { id, event }).ok().unwrap();
         let ended = tokio::select! {
             answer = answer => answer.ok(),
@@ -152,7 +147,7 @@ impl Lambda {
 
     /// Waits for the process to end by itself: its status, what it has written, and what it has
     /// reported to the runtime.
-    pub async fn end(mut self) -> (ExitStatus, String, Vec<Value>) {
+    pub(crate) async fn end(mut self) -> (ExitStatus, String, Vec<Value>) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let Ok(Ok(status)) = status else {
             panic!("the process goes on: {}", self.log());
@@ -179,7 +174,10 @@ fn lambda_variables(name: &str, api: SocketAddr) -> [(&'static str, String); 8] 
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/03/01/[$LATEST]0123456789".to_owned()),
+        (
+            "AWS_LAMBDA_LOG_STREAM_NAME",
+            "2026/03/01/[$LATEST]0123456789".to_owned(),
+        ),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
     ]
@@ -215,7 +213,10 @@ async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", invocation.id),
-        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+        (
+            "lambda-runtime-deadline-ms",
+            deadline.as_millis().to_string(),
+        ),
         (
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-central-1:123456789012:function:kith".to_owned(),
@@ -240,15 +241,10 @@ async fn response(
 async fn error(
     State(api): State<Arc<Api>>,
     PathParameters(id): PathParameters<String>,
-    headers: HeaderMap,
     body: String,
 ) -> StatusCode {
-    let error_type = headers
-        .get("lambda-runtime-function-error-type")
-        .map(|value| value.to_str().unwrap().to_owned())
-        .unwrap_or_default();
     let report = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.clone()));
-    api.ended(&id, Ended::Failed { error_type, report })
+    api.ended(&id, Ended::Failed(report))
 }
 
 async fn init_error(State(api): State<Arc<Api>>, body: String) -> StatusCode {

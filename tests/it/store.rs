@@ -12,7 +12,7 @@ use kith_domain::money::{Money, Unit};
 use kith_domain::reward::{Beneficiary, Reward, RewardState, RewardValue};
 use kith_local::{Bundle, Options};
 use kith_store::faults::{Fault, Faults};
-use kith_store::items::{Event, LedgerReason, UnitBalance};
+use kith_store::items::{Counters, Event, LedgerReason, UnitBalance};
 use kith_store::keys::{self, ListName};
 use kith_store::wake::Queue;
 use kith_store::{
@@ -202,6 +202,56 @@ async fn what_belongs_to_one_item_is_folded() {
     assert_eq!(event.facts.len(), 3);
     let ids: BTreeSet<String> = event.facts.iter().map(|fact| fact.id.to_string()).collect();
     assert_eq!(ids.len(), 3);
+    bench.bundle.shutdown().await;
+}
+
+/// A counter given back to nothing is as good as one never raised; one whose window is over goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_given_back_and_forgotten() {
+    let bench = Bench::start().await;
+    let count = |seed: u8, by: i64, guard| {
+        let mut one = commit(seed);
+        one.count(person(1), "used", Count { by, guard });
+        one.count(
+            person(1),
+            &format!("old-{seed}"),
+            Count {
+                by: 1,
+                guard: CountGuard::None,
+            },
+        );
+        one.forget(person(1), "old-1");
+        one
+    };
+    bench
+        .store
+        .commit(count(1, 1, CountGuard::Exactly(0)))
+        .await
+        .unwrap();
+    bench
+        .store
+        .commit(count(2, -1, CountGuard::None))
+        .await
+        .unwrap();
+    bench
+        .store
+        .commit(count(3, 1, CountGuard::Exactly(0)))
+        .await
+        .unwrap();
+    let Err(CommitError::Refused(_)) = bench
+        .store
+        .commit(count(4, 1, CountGuard::Exactly(0)))
+        .await
+    else {
+        panic!("it was written")
+    };
+    let key = keys::counters(program(), person(1));
+    let loaded = bench.store.get([key.clone()]).await.unwrap();
+    let counters = Counters::of(loaded.item(&key));
+    assert_eq!(
+        counters.names().collect::<Vec<_>>(),
+        ["old-2", "old-3", "used"]
+    );
     bench.bundle.shutdown().await;
 }
 

@@ -10,28 +10,29 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect};
 use serde_json::{Value, json};
 
 /// The user agent of a person's browser.
-pub const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+pub(crate) const BROWSER: &str =
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// How long anything may take before a test gives up waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
     }
 
     /// The body of an answer with this status.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         if self.text.is_empty() {
             Value::Null
@@ -42,14 +43,14 @@ impl Answer {
 
     /// The stable code of a problem with this status.
     #[track_caller]
-    pub fn problem(&self, status: u16) -> String {
+    pub(crate) fn problem(&self, status: u16) -> String {
         let body = self.expect(status);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(body["status"], status);
         body["code"].as_str().unwrap().to_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
@@ -57,26 +58,26 @@ impl Answer {
 }
 
 /// A bundle, with an operator of each mode.
-pub struct World {
-    pub bundle: Bundle,
-    pub faults: Arc<std::sync::Mutex<Vec<Faults>>>,
+pub(crate) struct World {
+    pub(crate) bundle: Bundle,
+    pub(crate) faults: Arc<std::sync::Mutex<Vec<Faults>>>,
     client: Client,
 }
 
 /// The last part of an id or link.
-pub fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value
         .as_str()
         .unwrap_or_else(|| panic!("not a text: {value}"))
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     /// A world whose options were changed first.
-    pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let faults: Arc<std::sync::Mutex<Vec<Faults>>> = Arc::default();
         let kept = Arc::clone(&faults);
         let mut options = Options {
@@ -104,7 +105,7 @@ impl World {
     }
 
     /// Every function's connection meets faults by this plan from now on.
-    pub fn plan(
+    pub(crate) fn plan(
         &self,
         plan: impl Fn(&str) -> Option<kith_store::faults::Fault> + Send + Sync + 'static,
     ) {
@@ -115,19 +116,19 @@ impl World {
         }
     }
 
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.faults.lock().unwrap().iter().for_each(Faults::heal);
     }
 
-    pub fn live_key(&self) -> String {
+    pub(crate) fn live_key(&self) -> String {
         self.bundle.operator_key().unwrap().to_owned()
     }
 
-    pub fn test_key(&self) -> String {
+    pub(crate) fn test_key(&self) -> String {
         self.bundle.test_operator_key().unwrap().to_owned()
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") {
             path.to_owned()
         } else {
@@ -136,7 +137,7 @@ impl World {
         self.client.request(method, url)
     }
 
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         Answer {
             status: response.status(),
@@ -145,7 +146,7 @@ impl World {
         }
     }
 
-    pub async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
         self.send(
             self.request(Method::POST, path)
                 .bearer_auth(key)
@@ -154,7 +155,7 @@ impl World {
         .await
     }
 
-    pub async fn patch(&self, key: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, key: &str, path: &str, body: Value) -> Answer {
         self.send(
             self.request(Method::PATCH, path)
                 .bearer_auth(key)
@@ -163,13 +164,13 @@ impl World {
         .await
     }
 
-    pub async fn get(&self, key: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
         self.send(self.request(Method::GET, path).bearer_auth(key))
             .await
     }
 
     /// Follows a link as a person's browser would.
-    pub async fn visit(&self, path: &str) -> Answer {
+    pub(crate) async fn visit(&self, path: &str) -> Answer {
         self.send(
             self.request(Method::GET, path)
                 .header("user-agent", BROWSER),
@@ -178,7 +179,7 @@ impl World {
     }
 
     /// Waits until nothing is under way.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         assert!(
             self.bundle.quiesce(PATIENCE).await,
             "work is left: {:?}",
@@ -187,11 +188,11 @@ impl World {
     }
 
     /// A test program with these members changed.
-    pub async fn program(&self, change: Value) -> Program<'_> {
+    pub(crate) async fn program(&self, change: Value) -> Program<'_> {
         self.program_of(&self.test_key(), change).await
     }
 
-    pub async fn program_of(&self, key: &str, change: Value) -> Program<'_> {
+    pub(crate) async fn program_of(&self, key: &str, change: Value) -> Program<'_> {
         let mut body = bakery();
         for (name, value) in change.as_object().unwrap() {
             body[name] = value.clone();
@@ -206,7 +207,7 @@ impl World {
 }
 
 /// The bakery of the documentation, without hold and delays.
-pub fn bakery() -> Value {
+pub(crate) fn bakery() -> Value {
     json!({
         "name": "Joe's Artisan Bakery",
         "destination_url": "https://bakery.example/welcome?shop=1",
@@ -223,37 +224,37 @@ pub fn bakery() -> Value {
 }
 
 /// A program in a world.
-pub struct Program<'a> {
-    pub world: &'a World,
-    pub key: String,
-    pub id: String,
+pub(crate) struct Program<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) key: String,
+    pub(crate) id: String,
 }
 
 impl Program<'_> {
-    pub fn path(&self, rest: &str) -> String {
+    pub(crate) fn path(&self, rest: &str) -> String {
         format!("/v1/programs/{}{rest}", self.id)
     }
 
-    pub async fn post(&self, rest: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, rest: &str, body: Value) -> Answer {
         self.world.post(&self.key, &self.path(rest), body).await
     }
 
-    pub async fn patch(&self, rest: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, rest: &str, body: Value) -> Answer {
         self.world.patch(&self.key, &self.path(rest), body).await
     }
 
-    pub async fn get(&self, rest: &str) -> Answer {
+    pub(crate) async fn get(&self, rest: &str) -> Answer {
         self.world.get(&self.key, &self.path(rest)).await
     }
 
     /// A referrer with a mail address of their own.
-    pub async fn referrer(&self, name: &str) -> Value {
+    pub(crate) async fn referrer(&self, name: &str) -> Value {
         let body = json!({"external_id": name, "email": format!("{name}@example.com"), "first_name": name});
         self.post("/participants", body).await.expect(201)
     }
 
     /// The link of a participant, as a path.
-    pub fn link(&self, participant: &Value) -> String {
+    pub(crate) fn link(&self, participant: &Value) -> String {
         let link = text(&participant["link"]);
         link.split_once("://")
             .and_then(|(_, rest)| rest.split_once('/'))
@@ -262,18 +263,18 @@ impl Program<'_> {
     }
 
     /// Follows a link and gives the click token.
-    pub async fn click(&self, participant: &Value) -> String {
+    pub(crate) async fn click(&self, participant: &Value) -> String {
         let answer = self.world.visit(&self.link(participant)).await;
         assert_eq!(answer.status, 302, "{}", answer.text);
         click_token(&answer)
     }
 
-    pub async fn convert(&self, order: &str, body: Value) -> Answer {
+    pub(crate) async fn convert(&self, order: &str, body: Value) -> Answer {
         self.post("/conversions", purchase(order, body)).await
     }
 
     /// Rewards as `incentive beneficiary state`, in order.
-    pub async fn rewards(&self) -> Vec<String> {
+    pub(crate) async fn rewards(&self) -> Vec<String> {
         let page = self.get("/rewards?limit=100").await.expect(200);
         let mut rewards: Vec<String> = page["data"]
             .as_array()
@@ -292,7 +293,7 @@ impl Program<'_> {
         rewards
     }
 
-    pub async fn balance(&self, participant: &Value, unit: &str) -> Value {
+    pub(crate) async fn balance(&self, participant: &Value, unit: &str) -> Value {
         let answer = self
             .get(&format!(
                 "/participants/{}/balance",
@@ -311,7 +312,7 @@ impl Program<'_> {
 }
 
 /// A purchase of 45 EUR by a new referee named after the order, changed.
-pub fn purchase(order: &str, change: Value) -> Value {
+pub(crate) fn purchase(order: &str, change: Value) -> Value {
     let mut body = json!({
         "event": "purchase", "external_id": order,
         "referee": {"external_id": format!("friend-of-{order}"), "email": format!("{order}@example.net")},
@@ -324,7 +325,7 @@ pub fn purchase(order: &str, change: Value) -> Value {
 }
 
 /// The click token in a redirect.
-pub fn click_token(answer: &Answer) -> String {
+pub(crate) fn click_token(answer: &Answer) -> String {
     let location = answer.header("location");
     location
         .split(['?', '&'])

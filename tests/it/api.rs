@@ -1,0 +1,446 @@
+//! What every call of the API has in common: who may call, what is refused, what is kept.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::world::{World, purchase, text};
+
+/// Every route behind a key, with what stands for its parameters.
+const ROUTES: [(&str, &str); 34] = [
+    ("POST", "/v1/programs"),
+    ("GET", "/v1/programs"),
+    ("GET", "/v1/programs/{program}"),
+    ("PATCH", "/v1/programs/{program}"),
+    ("POST", "/v1/keys"),
+    ("GET", "/v1/keys"),
+    ("DELETE", "/v1/keys/{key}"),
+    ("GET", "/v1/operations"),
+    ("POST", "/v1/operations/parked/{id}/retry"),
+    ("POST", "/v1/programs/{program}/test-clock/advance"),
+    ("GET", "/v1/programs/{program}/test-mails"),
+    ("GET", "/v1/programs/{program}/events"),
+    ("POST", "/v1/programs/{program}/participants"),
+    ("POST", "/v1/programs/{program}/participants/search"),
+    ("GET", "/v1/programs/{program}/participants/{participant}"),
+    ("PATCH", "/v1/programs/{program}/participants/{participant}"),
+    (
+        "GET",
+        "/v1/programs/{program}/participants/{participant}/balance",
+    ),
+    (
+        "POST",
+        "/v1/programs/{program}/participants/{participant}/codes",
+    ),
+    (
+        "PATCH",
+        "/v1/programs/{program}/participants/{participant}/codes/{code}",
+    ),
+    ("POST", "/v1/programs/{program}/clicks"),
+    ("POST", "/v1/programs/{program}/conversions"),
+    (
+        "POST",
+        "/v1/programs/{program}/conversions/{conversion}/attribution",
+    ),
+    ("GET", "/v1/programs/{program}/conversions"),
+    ("GET", "/v1/programs/{program}/conversions/{conversion}"),
+    ("GET", "/v1/programs/{program}/referrals"),
+    ("GET", "/v1/programs/{program}/rewards"),
+    ("GET", "/v1/programs/{program}/rewards/{reward}"),
+    ("POST", "/v1/programs/{program}/rewards/{reward}/approve"),
+    ("POST", "/v1/programs/{program}/rewards/{reward}/reject"),
+    ("POST", "/v1/programs/{program}/rewards/{reward}/cancel"),
+    ("POST", "/v1/programs/{program}/rewards/{reward}/retry"),
+    ("POST", "/v1/programs/{program}/rewards/{reward}/redeem"),
+    ("GET", "/v1/programs/{program}/surveys"),
+    ("GET", "/v1/programs/{program}/nps"),
+];
+
+fn filled(pattern: &str, program: &str) -> String {
+    let zero = "00000000000000000000000000";
+    pattern
+        .replace("{program}", program)
+        .replace("{key}", &format!("key_{zero}"))
+        .replace("{participant}", &format!("par_{zero}"))
+        .replace("{conversion}", &format!("cnv_{zero}"))
+        .replace("{reward}", &format!("rwd_{zero}"))
+        .replace("{code}", "ANN-BAKES")
+        .replace("{id}", "x")
+}
+
+/// Whoever adds a route adds it here, and so to the tests below.
+#[test]
+fn the_list_of_routes_is_whole() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for function in ["program-api", "conversion-recording", "link-capture"] {
+        let source =
+            std::fs::read_to_string(root.join("functions").join(function).join("src/lib.rs"))
+                .unwrap();
+        known.extend(
+            source
+                .split('"')
+                .filter(|text| text.starts_with("/v1/"))
+                .map(str::to_owned),
+        );
+    }
+    let listed: BTreeSet<String> = ROUTES
+        .iter()
+        .map(|(_, pattern)| (*pattern).to_owned())
+        .collect();
+    assert_eq!(known, listed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_answers_without_a_key_or_to_another_tenant() {
+    let world = World::start().await;
+    let theirs = world.program(json!({})).await;
+    let mine = world.program(json!({})).await;
+    let scopes: Vec<&str> = kith_domain::api_key::Scope::ALL
+        .iter()
+        .map(|scope| scope.as_str())
+        .collect();
+    let body = json!({"name": "all", "program_id": mine.id, "scopes": scopes});
+    let key = text(&world.post(&mine.key, "/v1/keys", body).await.expect(201)["key"]).to_owned();
+    for (method, pattern) in ROUTES {
+        let path = filled(pattern, &theirs.id);
+        let method: Method = method.parse().unwrap();
+        let request = || {
+            world
+                .request(method.clone(), &path)
+                .header("content-type", "application/json")
+                .body("{}")
+        };
+        let at = format!("{method} {pattern}");
+        assert_eq!(world.send(request()).await.status, 401, "{at}");
+        for bad in [
+            "nonsense",
+            "kith_test_key_00000000000000000000000000_x",
+            "kith_test_0123456789012345678901234567",
+        ] {
+            let answer = world.send(request().bearer_auth(bad)).await;
+            assert_eq!(answer.problem(401), "unauthenticated", "{at}");
+        }
+        if pattern.contains("{program}") {
+            let answer = world.send(request().bearer_auth(&key)).await;
+            assert_eq!(answer.problem(404), "not_found", "{at}");
+            let other_mode = world.send(request().bearer_auth(world.live_key())).await;
+            assert_eq!(other_mode.problem(404), "not_found", "{at}");
+            let malformed = world
+                .request(method.clone(), &filled(pattern, "prg_x"))
+                .bearer_auth(&key);
+            assert_eq!(
+                world
+                    .send(
+                        malformed
+                            .header("content-type", "application/json")
+                            .body("{}")
+                    )
+                    .await
+                    .status,
+                404,
+                "{at}"
+            );
+        }
+    }
+    world.bundle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_refused_at_once() {
+    let world = World::start().await;
+    let program = world.program(json!({})).await;
+    let body = json!({"name": "shop", "program_id": program.id, "scopes": ["rewards:read"]});
+    let call = world
+        .request(Method::POST, "/v1/keys")
+        .bearer_auth(&program.key)
+        .header("idempotency-key", "k");
+    let made = world
+        .send(call.try_clone().unwrap().json(&body))
+        .await
+        .expect(201);
+    let key = text(&made["key"]);
+    world.get(key, &program.path("/rewards")).await.expect(200);
+    // The secret is told once, also to whoever repeats the call.
+    let replayed = world.send(call.json(&body)).await;
+    assert_eq!(replayed.header("idempotent-replayed"), "true");
+    assert!(!replayed.text.contains(key), "{}", replayed.text);
+    let listed = world.get(&program.key, "/v1/keys").await;
+    assert!(!listed.text.contains(key) && listed.text.contains(text(&made["id"])));
+    let path = format!("/v1/keys/{}", text(&made["id"]));
+    assert_eq!(
+        world
+            .send(
+                world
+                    .request(Method::DELETE, &path)
+                    .bearer_auth(&program.key)
+            )
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        world.get(key, &program.path("/rewards")).await.problem(401),
+        "unauthenticated"
+    );
+    // A key makes no key that may do more than itself.
+    let body = json!({"name": "keys", "program_id": program.id, "scopes": ["keys:write"]});
+    let maker =
+        text(&world.post(&program.key, "/v1/keys", body).await.expect(201)["key"]).to_owned();
+    let body = json!({"name": "more", "program_id": program.id, "scopes": ["rewards:write"]});
+    assert!(
+        world
+            .post(&maker, "/v1/keys", body)
+            .await
+            .status
+            .is_client_error()
+    );
+    world.bundle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_cannot_be_read_say_why() {
+    let world = World::start().await;
+    let program = world.program(json!({})).await;
+    let path = program.path("/conversions");
+    let send = |kind: &'static str, body: Vec<u8>| {
+        let request = world
+            .request(Method::POST, &path)
+            .bearer_auth(&program.key)
+            .header("content-type", kind);
+        world.send(request.body(body))
+    };
+    let json = "application/json";
+    for (kind, body, status, code) in [
+        (json, b"{".to_vec(), 400, "unreadable_body"),
+        (json, b"[]".to_vec(), 400, "unreadable_body"),
+        (
+            json,
+            b"{\"event\":\"a\",\"event\":\"b\"}".to_vec(),
+            400,
+            "unreadable_body",
+        ),
+        (json, b"\xff".to_vec(), 400, "unreadable_body"),
+        ("text/plain", b"{}".to_vec(), 415, "unsupported_media_type"),
+        (json, vec![b' '; 300 * 1024], 413, "body_too_large"),
+    ] {
+        assert_eq!(send(kind, body).await.problem(status), code);
+    }
+    world.bundle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_validated_whole_versioned_and_guarded() {
+    let world = World::start().await;
+    let key = world.test_key();
+    let refused = world
+        .post(&key, "/v1/programs", json!({
+            "name": "", "destination_url": "http://bakery.example", "hold_days": -1, "nope": 1,
+            "incentives": [
+                {"id": "A", "on": "purchase", "beneficiary": "nobody", "reward": {"kind": "cash", "amount": {"amount": 1, "currency": "EUR"}}},
+                {"id": "b", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "discount", "basis_points": 10001}},
+                {"id": "b", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "gold"}},
+            ],
+        }))
+        .await;
+    assert_eq!(refused.problem(422), "invalid_request");
+    for pointer in [
+        "/name",
+        "/destination_url",
+        "/hold_days",
+        "/nope",
+        "/incentives/0/id",
+        "/incentives/0/beneficiary",
+        "/incentives/1/reward/basis_points",
+        "/incentives/2/reward/kind",
+    ] {
+        assert!(
+            refused.text.contains(&format!("\"{pointer}\"")),
+            "{pointer} in {}",
+            refused.text
+        );
+    }
+    let program = world.program(json!({})).await;
+    let path = program.path("");
+    let changed = world
+        .patch(&key, &path, json!({"hold_days": 3, "id": program.id}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&changed["version"], &changed["hold_days"]),
+        (&json!(2), &json!(3))
+    );
+    let same = world
+        .patch(&key, &path, json!({"hold_days": 3}))
+        .await
+        .expect(200);
+    assert_eq!(same["version"], 2);
+    let stale = world
+        .request(Method::PATCH, &path)
+        .bearer_auth(&key)
+        .header("if-match", "\"1\"")
+        .json(&json!({"hold_days": 4}));
+    assert_eq!(world.send(stale).await.problem(412), "version_conflict");
+    let other = json!({"incentives": [{"id": "thank-you", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "points", "points": 5}}]});
+    assert!(world.patch(&key, &path, other).await.status == 409);
+    world.bundle.shutdown().await;
+}
+
+/// Rules are those of when it happened: a conversion of yesterday is judged by yesterday's version.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversion_is_judged_by_the_rules_of_its_time() {
+    let world = World::start().await;
+    let program = world.program(json!({"surveys": []})).await;
+    let ann = program.referrer("ann").await;
+    program
+        .post("/test-clock/advance", json!({"seconds": 3600}))
+        .await
+        .expect(200);
+    let made = program.get("").await.expect(200)["created_at"].clone();
+    let generous = json!({"incentives": [
+        {"id": "thank-you", "on": "purchase", "beneficiary": "referrer", "reward": {"kind": "cash", "amount": {"amount": 900, "currency": "EUR"}}}
+    ]});
+    program.patch("", generous).await.expect(200);
+    let now = program
+        .convert("order-1", json!({"codes": [ann["code"]]}))
+        .await
+        .expect(201);
+    assert_eq!(now["rewards"][0]["value"]["amount"], 900);
+    let then = program
+        .convert(
+            "order-2",
+            json!({"codes": [ann["code"]], "occurred_at": made}),
+        )
+        .await
+        .expect(201);
+    assert_eq!(then["rewards"].as_array().unwrap().len(), 2, "{then}");
+    assert_eq!(then["rewards"][1]["value"]["amount"], 500);
+    world.bundle.shutdown().await;
+}
+
+/// Paused: links redirect plainly, conversions are recorded, rewards stay pending until it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn rewards_of_a_paused_program_wait() {
+    let world = World::start().await;
+    let program = world.program(json!({"surveys": [], "hold_days": 1})).await;
+    let ann = program.referrer("ann").await;
+    program
+        .convert("order-1", json!({"codes": [ann["code"]]}))
+        .await
+        .expect(201);
+    program
+        .patch("", json!({"state": "paused"}))
+        .await
+        .expect(200);
+    program
+        .convert("order-2", json!({"codes": [ann["code"]]}))
+        .await
+        .expect(201);
+    program
+        .post("/test-clock/advance", json!({"seconds": 2 * 86400}))
+        .await
+        .expect(200);
+    let rewards = program.rewards().await;
+    assert!(
+        rewards.iter().all(|reward| reward.ends_with("pending")),
+        "{rewards:?}"
+    );
+    program
+        .patch("", json!({"state": "active"}))
+        .await
+        .expect(200);
+    program
+        .post("/test-clock/advance", json!({"seconds": 3600}))
+        .await
+        .expect(200);
+    let rewards = program.rewards().await;
+    assert!(
+        rewards.len() == 4 && rewards.iter().all(|reward| reward.ends_with("issued")),
+        "{rewards:?}"
+    );
+    world.bundle.shutdown().await;
+}
+
+/// By hand: approve before the hold ends, reject, and not twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_moves_a_reward_by_hand() {
+    let world = World::start().await;
+    let program = world.program(json!({"surveys": [], "hold_days": 14})).await;
+    let ann = program.referrer("ann").await;
+    let conversion = program
+        .convert("order-1", json!({"codes": [ann["code"]]}))
+        .await
+        .expect(201);
+    let id = |place: usize| text(&conversion["rewards"][place]["id"]).to_owned();
+    let (discount, cash) = (id(0), id(1));
+    program
+        .post(
+            &format!("/rewards/{discount}/reject"),
+            json!({"reason": "fraud"}),
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        program
+            .post(
+                &format!("/rewards/{discount}/approve"),
+                json!({"reason": "no"})
+            )
+            .await
+            .status,
+        409
+    );
+    program
+        .post(
+            &format!("/rewards/{cash}/approve"),
+            json!({"reason": "a friend"}),
+        )
+        .await
+        .expect(200);
+    world.settle().await;
+    assert_eq!(
+        program.rewards().await,
+        ["friend-10 referee rejected", "thank-you referrer issued"]
+    );
+    let read = program.get(&format!("/rewards/{cash}")).await.expect(200);
+    assert!(read["history"].to_string().contains("a friend"), "{read}");
+    let balance = program.balance(&ann, "EUR").await;
+    assert_eq!(
+        (&balance["available"], &balance["pending"]),
+        (&json!(500), &json!(0))
+    );
+    let repeated = purchase("order-1", json!({"codes": [ann["code"]]}));
+    let repeated = program.post("/conversions", repeated).await.expect(200);
+    assert_eq!(repeated["rewards"][0]["state"], "rejected");
+    world.bundle.shutdown().await;
+}
+
+/// A voucher is redeemed once; money is not redeemed by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_is_redeemed_by_its_reward() {
+    let world = World::start().await;
+    let program = world.program(json!({"surveys": []})).await;
+    let ann = program.referrer("ann").await;
+    let made = program
+        .convert("order-1", json!({"codes": [ann["code"]]}))
+        .await
+        .expect(201);
+    world.settle().await;
+    let redeem = |place: usize| {
+        let path = format!("/rewards/{}/redeem", text(&made["rewards"][place]["id"]));
+        let program = &program;
+        async move {
+            program
+                .post(&path, json!({"reason": "used in the shop"}))
+                .await
+        }
+    };
+    let used = redeem(0).await.expect(200);
+    assert_eq!(used["state"], "redeemed");
+    assert!(used["voucher_code"].is_string());
+    assert_eq!(redeem(0).await.expect(200)["state"], "redeemed");
+    assert_eq!(redeem(1).await.problem(409), "not_a_voucher");
+    world.bundle.shutdown().await;
+}

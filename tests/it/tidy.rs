@@ -1,0 +1,441 @@
+//! What a reviewer would have to watch otherwise: the rooms and their arrows, the template and the
+//! code that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kith_local::template::{Document, EMBEDDED, LocalNames, Template};
+use serde_json::Value;
+
+/// What each room may use of the others. Whatever is not here may not be.
+const MAY_USE: &[(Room, &[Room])] = {
+    use Room::{Domain, Edge, Floor, Function, Local, Mail, Pages, Store, Tests};
+    &[
+        (Domain, &[]),
+        (Pages, &[]),
+        (Store, &[Domain]),
+        (Mail, &[Domain]),
+        (Edge, &[Domain, Store]),
+        (Function, &[Domain, Store, Edge, Mail, Pages]),
+        (Local, &[Domain, Store, Edge, Mail, Pages, Function]),
+        (Tests, &[Domain, Store, Edge, Mail, Pages, Function, Local]),
+        // What others are measured against must not share their code.
+        (Floor, &[]),
+    ]
+};
+
+/// What rules of the business know nothing of: async, AWS, the environment, randomness, logs.
+const NOT_IN_DOMAIN: [&str; 12] = [
+    "async",
+    "aws",
+    "axum",
+    "futures",
+    "getrandom",
+    "hyper",
+    "lambda",
+    "log",
+    "rand",
+    "reqwest",
+    "tokio",
+    "tracing",
+];
+
+/// Calls by which a function reads variables, and which.
+const READERS: &[(&str, &[&str])] = &[
+    (".token_keys()", &["KITH_TOKEN_KEYS"]),
+    (".identity_key()", &["KITH_IDENTITY_KEY"]),
+    (".public_origin()", &["KITH_PUBLIC_URL"]),
+    (".proxy_hops()", &["KITH_PROXY_HOPS"]),
+    (
+        ".operator_keys()",
+        &["KITH_OPERATOR_KEY", "KITH_TEST_OPERATOR_KEY"],
+    ),
+    (
+        "Queues::of(",
+        &[
+            "KITH_REWARDS_QUEUE_URL",
+            "KITH_SURVEYS_QUEUE_URL",
+            "KITH_MESSAGES_QUEUE_URL",
+        ],
+    ),
+];
+
+/// Wiring is short.
+const MAIN_LINES_MAX: usize = 40;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Room {
+    Domain,
+    Store,
+    Edge,
+    Mail,
+    Pages,
+    Function,
+    Local,
+    Tests,
+    Floor,
+}
+
+impl Room {
+    /// The room of a folder, relative to the root.
+    fn of(folder: &Path) -> Option<Self> {
+        let parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
+        match parts.as_slice() {
+            ["shared", "domain"] => Some(Self::Domain),
+            ["shared", "store"] => Some(Self::Store),
+            ["shared", "edge"] => Some(Self::Edge),
+            ["shared", "mail"] => Some(Self::Mail),
+            ["shared", "pages"] => Some(Self::Pages),
+            ["functions", _] => Some(Self::Function),
+            ["local"] => Some(Self::Local),
+            ["tests"] => Some(Self::Tests),
+            ["tests", "floor"] => Some(Self::Floor),
+            _ => None,
+        }
+    }
+}
+
+/// A package of the workspace and what it asks for.
+struct Package {
+    name: String,
+    folder: PathBuf,
+    dependencies: Vec<Dependency>,
+}
+
+struct Dependency {
+    name: String,
+    /// `dev`, `build`, or empty for what the package itself uses.
+    kind: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .canonicalize()
+        .unwrap()
+}
+
+fn packages() -> Vec<Package> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let package = |package: &Value| Package {
+        name: text(&package["name"]),
+        folder: Path::new(package["manifest_path"].as_str().unwrap())
+            .parent()
+            .unwrap()
+            .strip_prefix(root())
+            .unwrap()
+            .to_owned(),
+        dependencies: package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|dependency| Dependency {
+                name: text(&dependency["name"]),
+                kind: text(&dependency["kind"]),
+            })
+            .collect(),
+    };
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(package)
+        .collect()
+}
+
+/// Every arrow that points the wrong way.
+fn forbidden_arrows(packages: &[Package]) -> Vec<String> {
+    let rooms: BTreeMap<&str, Option<Room>> = packages
+        .iter()
+        .map(|package| (package.name.as_str(), Room::of(&package.folder)))
+        .collect();
+    let mut faults = Vec::new();
+    for package in packages {
+        let Some(Some(from)) = rooms.get(package.name.as_str()) else {
+            faults.push(format!("{} stands in no room", package.name));
+            continue;
+        };
+        let (_, may_use) = MAY_USE.iter().find(|(room, _)| room == from).unwrap();
+        for dependency in &package.dependencies {
+            if let Some(Some(to)) = rooms.get(dependency.name.as_str())
+                && !may_use.contains(to)
+            {
+                faults.push(format!("{} must not use {}", package.name, dependency.name));
+            }
+            let is_own = dependency.kind.is_empty();
+            if *from == Room::Domain
+                && is_own
+                && NOT_IN_DOMAIN
+                    .iter()
+                    .any(|name| dependency.name.starts_with(name))
+            {
+                faults.push(format!("the domain knows nothing of {}", dependency.name));
+            }
+        }
+    }
+    faults
+}
+
+/// Arrows point inwards; what is easy to test and to change depends on it.
+#[test]
+fn no_arrow_points_the_wrong_way() {
+    assert_eq!(forbidden_arrows(&packages()), [""; 0]);
+}
+
+/// The rules see what they are there for.
+#[test]
+fn wrong_arrows_are_seen() {
+    let package = |name: &str, folder: &str, uses: &[&str]| Package {
+        name: name.to_owned(),
+        folder: folder.into(),
+        dependencies: uses
+            .iter()
+            .map(|name| Dependency {
+                name: (*name).to_owned(),
+                kind: String::new(),
+            })
+            .collect(),
+    };
+    let packages = [
+        package(
+            "domain",
+            "shared/domain",
+            &["store", "tokio", "aws-sdk-sqs", "serde"],
+        ),
+        package("store", "shared/store", &["domain", "edge"]),
+        package("edge", "shared/edge", &["domain", "store"]),
+        package("one", "functions/one", &["edge", "two", "local"]),
+        package("two", "functions/two", &["edge"]),
+        package("local", "local", &["one", "tests"]),
+        package("tests", "tests", &["local", "one"]),
+        package("stray", "shared/helpers", &[]),
+    ];
+    assert_eq!(
+        forbidden_arrows(&packages),
+        [
+            "domain must not use store",
+            "the domain knows nothing of tokio",
+            "the domain knows nothing of aws-sdk-sqs",
+            "store must not use edge",
+            "one must not use two",
+            "one must not use local",
+            "local must not use tests",
+            "stray stands in no room",
+        ]
+    );
+}
+
+/// The lints of the workspace hold where they are asked for only.
+#[test]
+fn every_package_takes_the_lints_of_the_workspace() {
+    for package in packages() {
+        let manifest = fs::read_to_string(root().join(&package.folder).join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{} has lints of its own",
+            package.name
+        );
+    }
+}
+
+fn template() -> Template {
+    let document = Document::read(EMBEDDED).unwrap();
+    let mut names = LocalNames::new("http://127.0.0.1".to_owned());
+    names.secrets = document
+        .secrets()
+        .into_keys()
+        .map(|id| (id, "secret".to_owned()))
+        .collect();
+    document.resolve(&names).unwrap()
+}
+
+fn folders(of: &str) -> BTreeSet<String> {
+    fs::read_dir(root().join(of))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+/// What is not in the template is not deployed; what is not in the folder cannot be.
+#[test]
+fn functions_packages_and_samples_are_the_same() {
+    let functions = folders("functions");
+    let in_template: BTreeSet<String> = template().functions.into_keys().collect();
+    assert_eq!(in_template, functions);
+    let in_workspace: BTreeSet<String> = packages()
+        .into_iter()
+        .filter(|package| Room::of(&package.folder) == Some(Room::Function))
+        .map(|package| {
+            assert_eq!(
+                Path::new("functions").join(&package.name),
+                package.folder,
+                "a package is named as its folder"
+            );
+            package.name
+        })
+        .collect();
+    assert_eq!(in_workspace, functions);
+    assert_eq!(folders("events"), functions);
+    for function in functions {
+        let samples = fs::read_dir(root().join("events").join(&function))
+            .unwrap()
+            .count();
+        assert!(
+            samples >= 2,
+            "{function} has no sample but the malformed one"
+        );
+        assert!(
+            root()
+                .join("events")
+                .join(&function)
+                .join("malformed.json")
+                .is_file(),
+            "{function}"
+        );
+    }
+}
+
+/// A `main.rs` that grows hides a use case.
+#[test]
+fn wiring_is_short() {
+    for function in folders("functions") {
+        let main = fs::read_to_string(root().join("functions").join(&function).join("src/main.rs"))
+            .unwrap();
+        let lines = main.lines().count();
+        assert!(
+            lines <= MAIN_LINES_MAX,
+            "the main.rs of {function} has {lines} lines"
+        );
+    }
+}
+
+/// The Rust files under a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The text of a room's sources without their tests, which stand behind the code.
+fn code_of(folder: &str) -> String {
+    let mut found = Vec::new();
+    sources(&root().join(folder).join("src"), &mut found);
+    found
+        .iter()
+        .filter(|path| !path.ends_with("tests.rs") && !path.iter().any(|part| part == "tests"))
+        .map(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
+            // What a comment speaks of is not read.
+            let lines = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            lines.flat_map(|line| [line, "\n"]).collect::<String>()
+        })
+        .collect()
+}
+
+/// The variables that a text names.
+fn variables_in(text: &str) -> BTreeSet<String> {
+    text.split("\"KITH_")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|name| format!("KITH_{name}"))
+        .collect()
+}
+
+/// Whitespace out, so that a call is found however it was broken into lines.
+fn squeezed(text: &str) -> String {
+    text.chars()
+        .filter(|letter| !letter.is_whitespace())
+        .collect()
+}
+
+/// What a function reads is what the template gives it: no more, since it may be a secret, and no less.
+#[test]
+fn the_template_gives_each_function_what_it_reads() {
+    let mut faults = Vec::new();
+    for (package, function) in template().functions {
+        let code = squeezed(&code_of(&format!("functions/{package}")));
+        let mut read = variables_in(&code);
+        for (call, names) in READERS {
+            if code.contains(call) {
+                read.extend(names.iter().map(|name| (*name).to_owned()));
+            }
+        }
+        let given: BTreeSet<String> = function
+            .variables
+            .into_keys()
+            .filter(|name| name.starts_with("KITH_"))
+            .collect();
+        faults.extend(
+            read.difference(&given)
+                .map(|name| format!("{package} reads {name}, which it is not given")),
+        );
+        faults.extend(
+            given
+                .difference(&read)
+                .map(|name| format!("{package} is given {name}, which it does not read")),
+        );
+    }
+    assert_eq!(faults, [""; 0]);
+}
+
+/// A way to read a variable that the list above does not know would blind the test.
+#[test]
+fn every_reader_of_variables_is_listed() {
+    let shared: String = folders("shared")
+        .iter()
+        .map(|name| code_of(&format!("shared/{name}")))
+        .collect();
+    let listed: BTreeSet<String> = READERS
+        .iter()
+        .flat_map(|(_, names)| *names)
+        .map(|name| (*name).to_owned())
+        .collect();
+    assert_eq!(variables_in(&shared), listed);
+}
+
+/// On AWS standard output is the log, one JSON object a line.
+#[test]
+fn nothing_prints_but_the_local_bundle_and_tests() {
+    let mut found = Vec::new();
+    sources(&root().join("functions"), &mut found);
+    sources(&root().join("shared"), &mut found);
+    for path in found {
+        let text = squeezed(&fs::read_to_string(&path).unwrap());
+        for print in ["println!(", "print!(", "dbg!("] {
+            assert!(!text.contains(print), "{} prints", path.display());
+        }
+    }
+}
