@@ -34,7 +34,8 @@ impl Bill {
             by_package.insert("none".to_owned(), Vec::new());
         }
         for (package, calls) in by_package {
-            let sum = |of: fn(&Call) -> f64| calls.iter().map(of).sum::<f64>().to_string();
+            // Of nothing, the sum is minus zero.
+            let sum = |of: fn(&Call) -> f64| (calls.iter().map(of).sum::<f64>() + 0.0).to_string();
             self.rows.push(vec![
                 what.to_owned(),
                 package,
@@ -42,7 +43,7 @@ impl Bill {
                 sum(|call| call.read),
                 sum(|call| call.write),
                 sum(|call| call.indexes),
-                calls.iter().map(describe).collect::<Vec<_>>().join(", "),
+                describe(&calls),
             ]);
         }
     }
@@ -53,18 +54,31 @@ impl Bill {
     }
 }
 
-fn describe(call: &Call) -> String {
-    let items = if call.items == 1 {
-        String::new()
-    } else {
-        format!(" of {}", call.items)
-    };
-    let refused = if call.refused {
-        " (condition failed)"
-    } else {
-        ""
-    };
-    format!("{}{items}{refused}", call.operation)
+/// What was asked for, in order; the same several times in a row once.
+fn describe(calls: &[Call]) -> String {
+    let mut parts: Vec<(String, usize)> = Vec::new();
+    for call in calls {
+        let items = if call.items == 1 {
+            String::new()
+        } else {
+            format!(" of {}", call.items)
+        };
+        let refused = if call.refused {
+            " (condition failed)"
+        } else {
+            ""
+        };
+        let part = format!("{}{items}{refused}", call.operation);
+        match parts.last_mut() {
+            Some((last, times)) if *last == part => *times += 1,
+            _ => parts.push((part, 1)),
+        }
+    }
+    let parts = parts.into_iter().map(|(part, times)| match times {
+        1 => part,
+        _ => format!("{times} × {part}"),
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Prints the bill.
@@ -119,26 +133,31 @@ pub(crate) async fn run() {
     shop.bundle.shutdown().await;
 }
 
-/// One instance of the function, from its cold start on. Gives the first click's token.
+/// Instances of the function, from their cold start on. Gives the first click's token.
 async fn clicks(shop: &Shop, program: &Program, bill: &mut Bill) -> String {
     let environment = shop.bundle.environment("link-capture").unwrap();
-    let function = link_capture::function(environment).unwrap();
-    function.warm().await;
-    bill.note("init of the click function");
     let (first, second) = (&program.codes[0], &program.codes[1]);
-    let answer = invoke(&*function, visit("browser", first, "198.51.100.1")).await;
+
+    let early = link_capture::function(environment).unwrap();
+    early.warm().await;
+    bill.note("init of the click function");
+    let answer = invoke(&*early, visit("browser", first, "198.51.100.1")).await;
+    bill.note("click, all cold, first of the day");
+
+    let function = link_capture::function(environment).unwrap();
+    invoke(&*function, visit("browser", first, "198.51.100.2")).await;
     bill.note("click, all cold");
-    invoke(&*function, visit("browser", second, "198.51.100.1")).await;
+    invoke(&*function, visit("browser", second, "198.51.100.2")).await;
     bill.note("click, program warm, code cold");
-    invoke(&*function, visit("browser", first, "198.51.100.2")).await;
+    invoke(&*function, visit("browser", first, "198.51.100.3")).await;
     bill.note("click, all warm");
-    invoke(&*function, visit("browser", first, "198.51.100.2")).await;
+    invoke(&*function, visit("browser", first, "198.51.100.3")).await;
     bill.note("click, same visitor in the hour");
-    invoke(&*function, visit("link-preview", first, "198.51.100.3")).await;
+    invoke(&*function, visit("link-preview", first, "198.51.100.4")).await;
     bill.note("link preview or crawler, warm");
-    invoke(&*function, visit("unknown-code", first, "198.51.100.3")).await;
+    invoke(&*function, visit("unknown-code", first, "198.51.100.4")).await;
     bill.note("unknown code, cold");
-    invoke(&*function, visit("unknown-code", first, "198.51.100.3")).await;
+    invoke(&*function, visit("unknown-code", first, "198.51.100.4")).await;
     bill.note("unknown code, warm");
     click_token(&answer)
 }

@@ -1,47 +1,66 @@
 //! A table in Markdown, aligned for a terminal.
 
-/// Prints a table. The first row is its head; all but the first column are numbers.
+/// Prints a table whose first row is its head. Columns of numbers are aligned to the right.
 pub(crate) fn print(title: &str, rows: &[Vec<String>]) {
-    println!("\n## {title}\n");
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or_default()
-                .max(2)
-        })
+    let Some((head, body)) = rows.split_first() else {
+        return;
+    };
+    let columns: Vec<Column> = (0..head.len())
+        .map(|index| Column::of(index, head, body))
         .collect();
-    for (index, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = widths
-            .iter()
-            .enumerate()
-            .map(|(column, width)| {
-                let cell = row.get(column).map_or("", String::as_str);
-                if column == 0 {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            })
-            .collect();
-        println!("| {} |", cells.join(" | "));
-        if index == 0 {
-            let rules: Vec<String> = widths
-                .iter()
-                .enumerate()
-                .map(|(column, width)| {
-                    let dashes = "-".repeat(width - usize::from(column > 0));
-                    if column == 0 {
-                        dashes
-                    } else {
-                        format!("{dashes}:")
-                    }
-                })
-                .collect();
-            println!("| {} |", rules.join(" | "));
+    println!("\n## {title}\n");
+    print_row(
+        head.iter()
+            .zip(&columns)
+            .map(|(cell, column)| column.aligned(cell)),
+    );
+    print_row(columns.iter().map(Column::rule));
+    for row in body {
+        print_row(
+            row.iter()
+                .zip(&columns)
+                .map(|(cell, column)| column.aligned(cell)),
+        );
+    }
+}
+
+fn print_row(cells: impl Iterator<Item = String>) {
+    println!("| {} |", cells.collect::<Vec<_>>().join(" | "));
+}
+
+struct Column {
+    width: usize,
+    is_of_numbers: bool,
+}
+
+impl Column {
+    fn of(index: usize, head: &[String], body: &[Vec<String>]) -> Self {
+        let cells = || body.iter().filter_map(|row| row.get(index));
+        let width = cells()
+            .chain(head.get(index))
+            .map(|cell| cell.chars().count())
+            .max();
+        Self {
+            width: width.unwrap_or_default().max(2),
+            is_of_numbers: cells().all(|cell| cell.parse::<f64>().is_ok()),
+        }
+    }
+
+    fn aligned(&self, cell: &str) -> String {
+        let width = self.width;
+        if self.is_of_numbers {
+            format!("{cell:>width$}")
+        } else {
+            format!("{cell:<width$}")
+        }
+    }
+
+    fn rule(&self) -> String {
+        let dashes = "-".repeat(self.width - 1);
+        if self.is_of_numbers {
+            format!("{dashes}:")
+        } else {
+            format!("{dashes}-")
         }
     }
 }
