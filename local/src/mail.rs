@@ -134,7 +134,7 @@ impl Mails {
                 );
             }
             MailFault::Reject => {
-                return refusal(400, "MessageRejected", "Email address is not verified.");
+                return refusal(400, "MessageRejected", "The content of the message is refused.");
             }
             MailFault::TimeOut => return MailAnswer::Silence,
         }

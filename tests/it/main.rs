@@ -19,4 +19,5 @@ mod people;
 mod runtime_api;
 mod store;
 mod tidy;
+mod workers;
 mod world;
