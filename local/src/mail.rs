@@ -134,7 +134,11 @@ impl Mails {
                 );
             }
             MailFault::Reject => {
-                return refusal(400, "MessageRejected", "The content of the message is refused.");
+                return refusal(
+                    400,
+                    "MessageRejected",
+                    "The content of the message is refused.",
+                );
             }
             MailFault::TimeOut => return MailAnswer::Silence,
         }

@@ -125,6 +125,11 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+    eprintln!(
+        "{} of {} conversions were acknowledged before a kill",
+        acknowledged.len(),
+        ROUNDS * 8
+    );
     child.start_kill().unwrap();
 }
 
