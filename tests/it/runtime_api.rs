@@ -204,8 +204,10 @@ fn router(api: Arc<Api>) -> Router {
 
 async fn next(State(api): State<Arc<Api>>) -> impl IntoResponse {
     api.asked.send_modify(|asked| *asked += 1);
-    // The sender lives as long as the process does.
-    let invocation = api.events.lock().await.recv().await.unwrap();
+    let Some(invocation) = api.events.lock().await.recv().await else {
+        // The test is over; the process is about to be ended.
+        return std::future::pending().await;
+    };
     let deadline = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()

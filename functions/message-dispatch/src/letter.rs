@@ -7,7 +7,7 @@ use kith_domain::reward::{Beneficiary, Discount, Reward, RewardValue};
 use kith_domain::text::Name;
 use kith_mail::{Envelope, Gift, Language, Mail, MailError, RewardIssued, Voucher};
 
-use crate::post::Post;
+use kith_post::Post;
 
 /// Why a letter cannot be written. Trying again with the same facts gives the same answer.
 #[derive(Debug, thiserror::Error)]

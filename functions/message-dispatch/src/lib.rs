@@ -15,7 +15,6 @@
 
 mod letter;
 mod notify;
-mod post;
 
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ use kith_store::keys::EventRef;
 use kith_store::wake::Message;
 
 use crate::notify::Dispatch;
-use crate::post::Post;
+use kith_post::Post;
 
 /// The function, in an environment.
 ///

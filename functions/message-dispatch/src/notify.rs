@@ -16,7 +16,7 @@ use kith_store::wake::Queue;
 use kith_store::{Commit, Was};
 
 use crate::letter::{self, Unwritable};
-use crate::post::{self, Post};
+use kith_post::{self as post, Post};
 
 /// What telling people needs.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use kith_store::keys;
 use kith_store::{Commit, Was};
 
 use crate::Dispatch;
-use crate::post;
+use kith_post as post;
 
 /// A survey that this worker alone may send now.
 #[derive(Debug)]

@@ -15,7 +15,6 @@
 )]
 
 mod attend;
-mod post;
 mod schedule;
 
 use std::sync::Arc;
@@ -29,7 +28,7 @@ use kith_store::Store;
 use kith_store::keys::EventRef;
 use kith_store::wake::Message;
 
-use crate::post::Post;
+use kith_post::Post;
 
 /// What asking people needs.
 #[derive(Debug)]

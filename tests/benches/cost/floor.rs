@@ -64,12 +64,11 @@ pub(crate) async fn run() {
     let program = shop.program(&incentives, &json!([]), 1).await;
     let variables = &shop.bundle.environment("link-capture").unwrap().variables;
     let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
-    for round in 0..ROUNDS {
-        for variant in &VARIANTS {
-            let binary = folder.join(variant.binary);
-            let run = measure(&binary, variant, variables, &program.codes[0], round).await;
-            runs.entry(variant.name).or_default().push(run);
-        }
+    // In turns, so that what else the machine does falls on all alike.
+    for (number, variant) in (0..ROUNDS).flat_map(|_| &VARIANTS).enumerate() {
+        let binary = folder.join(variant.binary);
+        let run = measure(&binary, variant, variables, &program.codes[0], number).await;
+        runs.entry(variant.name).or_default().push(run);
     }
 
     let median = |name: &str, of: fn(&Run) -> f64| {
@@ -139,7 +138,7 @@ async fn measure(
     variant: &Variant,
     variables: &BTreeMap<String, String>,
     code: &str,
-    round: usize,
+    number: usize,
 ) -> Run {
     let mut variables = variables.clone();
     variables.extend(
@@ -153,7 +152,7 @@ async fn measure(
     tokio::time::sleep(GOES_TO_SLEEP).await;
     let init_us = cpu_us(lambda.pid());
     // Another visitor each time, so that every call is a click of its own.
-    let mut visitor = u32::try_from(round).unwrap() * (WARM_UP + CALLS);
+    let mut visitor = u32::try_from(number).unwrap() * (WARM_UP + CALLS);
     let mut call = async |lambda: &mut Lambda| {
         visitor += 1;
         let [_, a, b, c] = visitor.to_be_bytes();

@@ -1,4 +1,7 @@
-//! The way to people: who sends, what links in mails start with, and where test mails are kept.
+//! The way to people, for the functions that write to them: who sends, what links in mails lead to,
+//! how long a sender is taken to be alive, and where the mails of test programs are kept.
+//!
+//! Whether to send is decided by the domain, and when by the function.
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::{SignedDuration, Timestamp};
@@ -6,7 +9,8 @@ use kith_domain::email::IdentityKey;
 use kith_domain::id::MailId;
 use kith_domain::participant::Participant;
 use kith_domain::signed::TokenKeys;
-use kith_domain::token::UnsubscribeToken;
+use kith_domain::survey::Survey;
+use kith_domain::token::{SurveyToken, UnsubscribeToken};
 use kith_edge::Invocation;
 use kith_edge::aws::Connection;
 use kith_edge::config::{Origin, Variables};
@@ -23,9 +27,11 @@ const TEST_MAIL_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What sending needs beside the table.
 #[derive(Debug)]
-pub(crate) struct Post {
-    pub(crate) mailer: Box<dyn Mailer>,
-    pub(crate) sender: Mailbox,
+pub struct Post {
+    /// Hands mails over.
+    pub mailer: Box<dyn Mailer>,
+    /// Whom mails come from.
+    pub sender: Mailbox,
     origin: Origin,
     tokens: TokenKeys,
     identity: IdentityKey,
@@ -34,10 +40,7 @@ pub(crate) struct Post {
 impl Post {
     /// Reads `KITH_SENDER`, `KITH_CONFIGURATION_SET`, `KITH_PUBLIC_URL` and the keys. `None` is a
     /// fault that [`Variables::finish`] reports.
-    pub(crate) fn of(
-        variables: &mut Variables<'_>,
-        connection: Option<&Connection>,
-    ) -> Option<Self> {
+    pub fn of(variables: &mut Variables<'_>, connection: Option<&Connection>) -> Option<Self> {
         let sender = variables.parsed("KITH_SENDER", str::parse);
         let configuration_set = variables.optional("KITH_CONFIGURATION_SET", |text| {
             Ok::<_, std::convert::Infallible>(text.to_owned())
@@ -65,14 +68,26 @@ impl Post {
     }
 
     /// Where a person's unsubscription from the program would stand, if an address is known.
-    pub(crate) fn suppression(&self, person: &Participant) -> Option<Key> {
+    #[must_use]
+    pub fn suppression(&self, person: &Participant) -> Option<Key> {
         let email = person.email.as_ref()?;
         let hash = email.hash(&self.identity, &person.program.to_string());
         Some(keys::suppression(person.program, &hash))
     }
 
+    /// The page where a survey is answered.
+    #[must_use]
+    pub fn survey_url(&self, survey: &Survey) -> String {
+        let token = SurveyToken {
+            program: survey.program,
+            survey: survey.id,
+        };
+        format!("{}/s/{}", self.origin, token.seal(&self.tokens))
+    }
+
     /// The page where a person stops the program's mail.
-    pub(crate) fn unsubscribe_url(&self, person: &Participant) -> String {
+    #[must_use]
+    pub fn unsubscribe_url(&self, person: &Participant) -> String {
         let token = UnsubscribeToken {
             program: person.program,
             participant: person.id,
@@ -82,18 +97,21 @@ impl Post {
 }
 
 /// Whether the invocation has time for a sending that begins now.
-pub(crate) fn has_time(invocation: &Invocation, real_now: Timestamp) -> bool {
+#[must_use]
+pub fn has_time(invocation: &Invocation, real_now: Timestamp) -> bool {
     invocation.deadline.duration_since(real_now) >= SENDING_TIME
 }
 
 /// Until when a worker may be alive that begins in this invocation.
-pub(crate) fn lease_until(invocation: &Invocation) -> Timestamp {
+#[must_use]
+pub fn lease_until(invocation: &Invocation) -> Timestamp {
     let deadline = invocation.deadline;
     deadline.checked_add(LEASE_MARGIN).unwrap_or(deadline)
 }
 
 /// A test program's mail, recorded whole instead of being sent.
-pub(crate) fn recorded(id: MailId, mail: &Mail, real_now: Timestamp) -> TestMail {
+#[must_use]
+pub fn recorded(id: MailId, mail: &Mail, real_now: Timestamp) -> TestMail {
     let from = ("From".to_owned(), mail.from().to_header());
     let others = mail
         .headers()
