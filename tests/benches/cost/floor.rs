@@ -12,9 +12,12 @@ use crate::page;
 use crate::runtime_api::{Ended, Lambda};
 use crate::shop::{Shop, visit};
 
-const ROUNDS: usize = 7;
+/// How often every binary is started anew.
+const ROUNDS: usize = 5;
 const WARM_UP: u32 = 200;
-const CALLS: u32 = 2_000;
+/// Calls between two looks at the clock, and how often each binary gets so many in a round.
+const CALLS: u32 = 200;
+const TURNS: usize = 12;
 /// After a process has asked for work, it goes to sleep within this.
 const GOES_TO_SLEEP: Duration = Duration::from_millis(20);
 
@@ -48,35 +51,75 @@ const VARIANTS: [Variant; 4] = [
     },
 ];
 
-/// What one run of a variant took.
-struct Run {
-    init_us: f64,
-    call_us: f64,
-    wall_us: f64,
-    peak_kb: f64,
+/// What was measured of one variant: one value for each start, or for each turn of calls.
+#[derive(Default)]
+struct Measured {
+    init_us: Vec<f64>,
+    call_us: Vec<f64>,
+    wall_us: Vec<f64>,
+    peak_kb: Vec<f64>,
 }
 
-/// Builds, runs in turns, and prints the medians.
-pub(crate) async fn run() {
-    let folder = build();
+/// A running variant, which is given visits.
+struct Running {
+    lambda: Lambda,
+    name: &'static str,
+    code: String,
+    visitor: u32,
+}
+
+/// Builds what is to be built, runs it in turns, and prints the medians.
+pub(crate) async fn run(builds: bool) {
+    let folder = folder();
+    if builds {
+        build(&folder);
+    }
     let shop = Shop::open(true, None).await;
     let incentives = json!([]);
     let program = shop.program(&incentives, &json!([]), 1).await;
     let variables = &shop.bundle.environment("link-capture").unwrap().variables;
-    let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
-    // In turns, so that what else the machine does falls on all alike.
-    for (number, variant) in (0..ROUNDS).flat_map(|_| &VARIANTS).enumerate() {
-        let binary = folder.join(variant.binary);
-        let run = measure(&binary, variant, variables, &program.codes[0], number).await;
-        runs.entry(variant.name).or_default().push(run);
+    let mut measured: BTreeMap<&str, Measured> = BTreeMap::new();
+    let mut visitors = 0;
+    for _ in 0..ROUNDS {
+        let mut running = Vec::new();
+        for variant in &VARIANTS {
+            let binary = folder.join(variant.binary);
+            let mut one = Running::start(&binary, variant, variables, &program.codes[0]).await;
+            visitors += 1;
+            one.visitor = visitors << 14;
+            measured
+                .entry(variant.name)
+                .or_default()
+                .init_us
+                .push(one.cpu_us().await);
+            one.visits(WARM_UP).await;
+            running.push(one);
+        }
+        // In turns, so that what else the machine does falls on all alike.
+        for one in (0..TURNS).flat_map(|_| 0..VARIANTS.len()) {
+            let one = &mut running[one];
+            let before = one.cpu_us().await;
+            let wall_us = one.visits(CALLS).await;
+            let spent = one.cpu_us().await - before;
+            let of_variant = measured.entry(one.name).or_default();
+            of_variant.call_us.push(spent / f64::from(CALLS));
+            of_variant.wall_us.push(wall_us);
+        }
+        for one in running {
+            measured
+                .entry(one.name)
+                .or_default()
+                .peak_kb
+                .push(peak_kb(one.lambda.pid()));
+        }
     }
 
-    let median = |name: &str, of: fn(&Run) -> f64| {
-        let mut values: Vec<f64> = runs[name].iter().map(of).collect();
+    let median = |name: &str, of: fn(&Measured) -> &Vec<f64>| {
+        let mut values = of(&measured[name]).clone();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let put = median("one PutItem, connected in init", |run| run.call_us);
+    let put = median("one PutItem, connected in init", |of| &of.call_us);
     let mut rows = vec![page::row([
         "variant",
         "init CPU ms",
@@ -87,104 +130,99 @@ pub(crate) async fn run() {
         "binary MB",
     ])];
     for variant in &VARIANTS {
-        let call = median(variant.name, |run| run.call_us);
+        let call = median(variant.name, |of| &of.call_us);
         let size = fs::metadata(folder.join(variant.binary)).unwrap().len();
         rows.push(vec![
             variant.name.to_owned(),
-            format!("{:.2}", median(variant.name, |run| run.init_us) / 1_000.0),
+            format!("{:.2}", median(variant.name, |of| &of.init_us) / 1_000.0),
             format!("{call:.0}"),
             format!("{:.2}", call / put),
-            format!("{:.0}", median(variant.name, |run| run.wall_us)),
-            format!("{:.1}", median(variant.name, |run| run.peak_kb) / 1_024.0),
+            format!("{:.0}", median(variant.name, |of| &of.wall_us)),
+            format!("{:.1}", median(variant.name, |of| &of.peak_kb) / 1_024.0),
             format!("{:.2}", size as f64 / 1_000_000.0),
         ]);
     }
     let title = format!(
-        "As shipped, beside the floor: medians of {ROUNDS} rounds of {CALLS} calls, table on loopback without TLS"
+        "As shipped, beside the floor: medians of {ROUNDS} starts and {TURNS} turns of {CALLS} calls in each, table on loopback without TLS"
     );
     page::print(&title, &rows);
     shop.bundle.shutdown().await;
 }
 
-/// Builds what is shipped, and gives its folder.
-fn build() -> PathBuf {
+/// Where the binaries are that are shipped.
+fn folder() -> PathBuf {
+    // This harness stands in `<target>/<profile>/deps`.
     let own = std::env::current_exe().unwrap();
-    // This binary stands in `<target>/<profile>/deps`.
-    let target = own.ancestors().nth(3).unwrap();
+    own.ancestors().nth(3).unwrap().join("lambda")
+}
+
+/// Builds what is shipped.
+fn build(folder: &Path) {
+    let packages = [
+        "-p",
+        "link-capture",
+        "-p",
+        "kith-floor",
+        "--features",
+        "kith-floor/hello",
+    ];
     let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--profile",
-            "lambda",
-            "--bins",
-            "-p",
-            "link-capture",
-            "-p",
-            "kith-floor",
-            "--features",
-            "kith-floor/hello",
-            "--target-dir",
-        ])
-        .arg(target)
+        .args(["build", "--profile", "lambda", "--bins"])
+        .args(packages)
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
         .status()
         .unwrap();
     assert!(status.success(), "the binaries do not build");
-    target.join("lambda")
 }
 
-async fn measure(
-    binary: &Path,
-    variant: &Variant,
-    variables: &BTreeMap<String, String>,
-    code: &str,
-    number: usize,
-) -> Run {
-    let mut variables = variables.clone();
-    variables.extend(
-        variant
-            .variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
-    let mut lambda = Lambda::start(binary, variant.binary, &variables).await;
-    lambda.ready().await;
-    tokio::time::sleep(GOES_TO_SLEEP).await;
-    let init_us = cpu_us(lambda.pid());
-    // Another visitor each time, so that every call is a click of its own.
-    let mut visitor = u32::try_from(number).unwrap() * (WARM_UP + CALLS);
-    let mut call = async |lambda: &mut Lambda| {
-        visitor += 1;
-        let [_, a, b, c] = visitor.to_be_bytes();
-        let ended = lambda
-            .invoke(visit("browser", code, &format!("10.{a}.{b}.{c}")))
-            .await;
-        let Ended::Answered(answer) = ended else {
-            panic!("{}: {ended:?}", variant.name)
-        };
-        let status = answer["statusCode"].as_u64();
-        assert!(
-            matches!(status, Some(200 | 302)),
-            "{}: {answer}",
-            variant.name
+impl Running {
+    async fn start(
+        binary: &Path,
+        variant: &Variant,
+        variables: &BTreeMap<String, String>,
+        code: &str,
+    ) -> Self {
+        let mut variables = variables.clone();
+        variables.extend(
+            variant
+                .variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
-    };
-    for _ in 0..WARM_UP {
-        call(&mut lambda).await;
+        let mut lambda = Lambda::start(binary, variant.binary, &variables).await;
+        lambda.ready().await;
+        Self {
+            lambda,
+            name: variant.name,
+            code: code.to_owned(),
+            visitor: 0,
+        }
     }
-    tokio::time::sleep(GOES_TO_SLEEP).await;
-    let (before, started) = (cpu_us(lambda.pid()), Instant::now());
-    for _ in 0..CALLS {
-        call(&mut lambda).await;
+
+    /// Has it handle visits; gives microseconds of wall time for one of them.
+    async fn visits(&mut self, count: u32) -> f64 {
+        let started = Instant::now();
+        for _ in 0..count {
+            // Another visitor each time, so that every visit is a click of its own.
+            self.visitor += 1;
+            let [_, a, b, c] = self.visitor.to_be_bytes();
+            let event = visit("browser", &self.code, &format!("10.{a}.{b}.{c}"));
+            let ended = self.lambda.invoke(event).await;
+            let Ended::Answered(answer) = ended else {
+                panic!("{}: {ended:?}", self.name)
+            };
+            let status = answer["statusCode"].as_u64();
+            assert!(matches!(status, Some(200 | 302)), "{}: {answer}", self.name);
+        }
+        started.elapsed().as_secs_f64() * 1_000_000.0 / f64::from(count)
     }
-    let took = started.elapsed();
-    tokio::time::sleep(GOES_TO_SLEEP).await;
-    let after = cpu_us(lambda.pid());
-    Run {
-        init_us,
-        call_us: (after - before) / f64::from(CALLS),
-        wall_us: took.as_secs_f64() * 1_000_000.0 / f64::from(CALLS),
-        peak_kb: peak_kb(lambda.pid()),
+
+    /// CPU time so far, once it has gone to sleep.
+    async fn cpu_us(&self) -> f64 {
+        tokio::time::sleep(GOES_TO_SLEEP).await;
+        cpu_us(self.lambda.pid())
     }
 }
 

@@ -5,9 +5,10 @@
 //! cargo bench -p kith-tests --bench cost -- capacity     table requests and capacity units only
 //! cargo bench -p kith-tests --bench cost -- throughput   requests a second of the local bundle only
 //! cargo bench -p kith-tests --bench cost -- floor        init, CPU, memory and size beside the floor
+//! cargo bench -p kith-tests --bench cost -- floor-again  the same of the binaries that are there
 //! ```
 //!
-//! The last one builds what is shipped (`--profile lambda`), which takes minutes. Capacity does not
+//! `floor` builds what is shipped (`--profile lambda`), which takes minutes. Capacity does not
 //! depend on the profile: `cargo bench --profile dev …` saves the wait for that one.
 #![allow(
     clippy::unwrap_used,
@@ -59,6 +60,9 @@ async fn main() {
         throughput::run().await;
     }
     if is_wanted("floor", false) {
-        floor::run().await;
+        floor::run(true).await;
+    }
+    if is_wanted("floor-again", false) {
+        floor::run(false).await;
     }
 }
