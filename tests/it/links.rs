@@ -304,3 +304,28 @@ async fn a_qr_code_is_drawn_for_a_link_that_works() {
     assert_eq!(world.visit("/t/nobody-has-this/qr.svg").await.status, 404);
     world.bundle.shutdown().await;
 }
+
+/// Once a program is known here, another code of it costs one read, and a known code none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_read_once_for_all_its_codes() {
+    let world = World::start().await;
+    let program = world.program_of(&world.live_key(), json!({})).await;
+    let (ann, bob) = (ann(&program).await, program.referrer("bob").await);
+    world.settle().await;
+    let asked = async |participant: &Value| {
+        let seen = || -> Vec<String> {
+            let faults = world.faults.lock().unwrap();
+            faults
+                .iter()
+                .flat_map(|faults| faults.take_seen())
+                .collect()
+        };
+        seen();
+        click_token(&world.visit(&program.link(participant)).await);
+        seen()
+    };
+    assert_eq!(asked(&ann).await.last().unwrap(), "PutItem");
+    assert_eq!(asked(&bob).await, ["BatchGetItem", "PutItem"]);
+    assert_eq!(asked(&bob).await, ["PutItem"]);
+    world.bundle.shutdown().await;
+}

@@ -183,9 +183,7 @@ impl Links {
         };
         let mut target = known.target.any();
         if target.is_none() {
-            let key = keys::links(record.program_id);
-            let loaded = read(store, vec![key], false).await?;
-            target = self.keep_target(&loaded, record.program_id, now)?.any();
+            target = self.target_of(store, record.program_id, now).await?;
         }
         Ok(target.map(|target| Link {
             record,
@@ -193,6 +191,22 @@ impl Links {
             now,
             day_key: known.day_key,
         }))
+    }
+
+    /// What the program of a code that was just learned lets links do: known by another of its
+    /// codes, or read.
+    async fn target_of(
+        &self,
+        store: &Store,
+        program: ProgramId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<LinkTarget>>, StoreError> {
+        let known = self.shelf().targets.get(&program, now);
+        if let Known::Fresh(target) = known {
+            return Ok(Some(target));
+        }
+        let loaded = read(store, vec![keys::links(program)], false).await?;
+        Ok(self.keep_target(&loaded, program, now)?.any())
     }
 
     /// What is known here of a code; `None` when it is known to lead nowhere.
