@@ -6,7 +6,7 @@ use kith_domain::attribution::{CodeOwner, Referrer};
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailHash, IdentityKey};
 use kith_domain::id::ParticipantId;
-use kith_domain::participant::{Consent, Participant, ParticipantState, Referral};
+use kith_domain::participant::{Participant, Referral};
 use kith_edge::desk::View;
 use kith_edge::http::Problem;
 use kith_edge::session::Ended;
@@ -99,19 +99,7 @@ impl Referee {
     }
 
     fn unknown(view: &View) -> Self {
-        let person = Participant {
-            id: view.id(),
-            program: view.program.id,
-            external_id: None,
-            email: None,
-            first_name: None,
-            locale: None,
-            consent: Consent::default(),
-            state: ParticipantState::Active,
-            codes: Vec::new(),
-            created_at: view.now,
-            version: 0,
-        };
+        let person = Participant::unknown(view.id(), view.program.id, view.now);
         Self {
             person,
             was: Was::Absent,

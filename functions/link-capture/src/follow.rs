@@ -73,8 +73,7 @@ pub(crate) async fn follow(
         Ok(None) => return not_found(&request),
         Err(error) => return unavailable(&request, error),
     };
-    let raw_query = raw_query(&request);
-    let query = LinkQuery::parse(&raw_query);
+    let query = LinkQuery::parse(request.raw_query());
     let token = match treatment(visitor, opts_out, &link.target) {
         Treatment::Plain => None,
         Treatment::Anonymous => {
@@ -151,17 +150,6 @@ fn classify(request: &Request) -> Visitor {
         x_purpose: request.header("x-purpose"),
         x_moz: request.header("x-moz"),
     })
-}
-
-/// The query, written again as it is sent: what was malformed in it is gone.
-fn raw_query(request: &Request) -> String {
-    let pairs = request.query();
-    if pairs.is_empty() {
-        return String::new();
-    }
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(pairs)
-        .finish()
 }
 
 fn cookie(token: &str, window_days: u16) -> String {

@@ -4,9 +4,7 @@ use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailAddress, EmailHash, IdentityKey};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, ProgramId};
-use kith_domain::participant::{
-    CODES_MAX, CodeKind, Consent, OwnCode, Participant, ParticipantState,
-};
+use kith_domain::participant::{CODES_MAX, CodeKind, OwnCode, Participant};
 use kith_edge::desk::View;
 use kith_edge::http::Problem;
 use kith_edge::session::Ended;
@@ -28,19 +26,7 @@ impl Person {
     pub(crate) fn unknown(view: &View) -> Self {
         Self {
             before: None,
-            next: Participant {
-                id: view.id(),
-                program: view.program.id,
-                external_id: None,
-                email: None,
-                first_name: None,
-                locale: None,
-                consent: Consent::default(),
-                state: ParticipantState::Active,
-                codes: Vec::new(),
-                created_at: view.now,
-                version: 0,
-            },
+            next: Participant::unknown(view.id(), view.program.id, view.now),
             new_codes: Vec::new(),
         }
     }

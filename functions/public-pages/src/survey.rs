@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::PublicPages;
 use crate::page::{language, page, speaks_json};
-use answer::{Given, answered};
+use answer::Given;
 
 /// Shows the question, with the answer so far or the one that the link names. Changes nothing.
 ///
@@ -72,7 +72,7 @@ pub(crate) async fn answer(
             return Ok(question(422, &view, &survey, &request, &given, faults));
         }
     };
-    let survey = match answered(&survey, score, comment, view.now) {
+    let survey = match survey.answered(score, comment, view.now) {
         None => survey,
         Some(changed) => {
             let mut commit = view.commit();

@@ -85,6 +85,24 @@ pub struct Participant {
 }
 
 impl Participant {
+    /// Somebody of whom nothing is known yet, not written yet.
+    #[must_use]
+    pub fn unknown(id: ParticipantId, program: ProgramId, now: Timestamp) -> Self {
+        Self {
+            id,
+            program,
+            external_id: None,
+            email: None,
+            first_name: None,
+            locale: None,
+            consent: Consent::default(),
+            state: ParticipantState::Active,
+            codes: Vec::new(),
+            created_at: now,
+            version: 0,
+        }
+    }
+
     /// The code to share: the newest vanity code that works, else the oldest one that works.
     #[must_use]
     pub fn code(&self) -> Option<&ReferralCode> {

@@ -340,6 +340,31 @@ impl Survey {
         }
     }
 
+    /// The survey with this answer in place of an earlier one; `None` when it is the same answer. An
+    /// answer proves that the mail arrived, also where that was in doubt.
+    #[must_use]
+    pub fn answered(&self, score: Score, comment: Option<Comment>, now: Timestamp) -> Option<Self> {
+        let is_same = self
+            .answer
+            .as_ref()
+            .is_some_and(|given| given.score == score && given.comment == comment);
+        if is_same {
+            return None;
+        }
+        let was_in_doubt = self.state == SurveyState::Unknown;
+        Some(Self {
+            state: SurveyState::Answered,
+            sent_at: self.sent_at.or(was_in_doubt.then_some(now)),
+            answer: Some(Answer {
+                score,
+                comment,
+                answered_at: now,
+            }),
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        })
+    }
+
     /// Whether an answer given now counts. A survey whose sending is in doubt is open: whoever has
     /// its link got the mail.
     #[must_use]
@@ -520,5 +545,46 @@ mod tests {
         };
         assert_eq!(decide(interest, asked(89)), Err(SkipReason::Cooldown));
         assert_eq!(decide(interest, asked(90)), Ok(()));
+    }
+
+    fn score(number: i64) -> Score {
+        Score::try_from(number).unwrap()
+    }
+
+    #[test]
+    fn a_later_answer_replaces_the_earlier_and_the_same_one_changes_nothing() {
+        let now: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
+        let later: Timestamp = "2026-03-03T00:00:00Z".parse().unwrap();
+        let sent = Survey {
+            version: 4,
+            closes_at: Some("2026-04-01T00:00:00Z".parse().unwrap()),
+            ..survey(SurveyState::Sent)
+        };
+        let first = sent.answered(score(3), None, now).unwrap();
+        assert_eq!((first.state, first.version), (SurveyState::Answered, 5));
+        assert_eq!(first.answered(score(3), None, later), None);
+        let comment = Comment::optional("Better now").unwrap();
+        let second = first.answered(score(3), comment, later).unwrap();
+        assert_eq!(second.version, 6);
+        assert_eq!(
+            second.answer.as_ref().map(|answer| answer.answered_at),
+            Some(later)
+        );
+        assert_eq!(second.closes_at, sent.closes_at);
+    }
+
+    #[test]
+    fn an_answer_proves_that_the_mail_arrived() {
+        let now: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
+        let sent_at = |state| {
+            let before = Survey {
+                sent_at: None,
+                ..survey(state)
+            };
+            before.answered(score(9), None, now).unwrap().sent_at
+        };
+        assert_eq!(sent_at(SurveyState::Unknown), Some(now));
+        // Its sender is still at it, and writes down when.
+        assert_eq!(sent_at(SurveyState::Sending), None);
     }
 }

@@ -7,8 +7,8 @@ use kith_store::{CommitError, StoreError};
 
 use crate::work::WorkError;
 
-/// How often a worker decides at most before it lets the message come again.
-const DECISIONS_MAX: u8 = 3;
+/// How often a decision is made at most, when others keep writing between its read and its write.
+pub(crate) const DECISIONS_MAX: u8 = 3;
 
 /// Why a decision was not written.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use kith_store::{Commit, CommitError, Guard, Loaded, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::config::OperatorKeys;
+use crate::decide::DECISIONS_MAX;
 use crate::desk::{Desk, View};
 use crate::function::Invocation;
 use crate::http::{Fault, Handler, Problem, Request, Response};
@@ -432,9 +433,6 @@ impl Session {
         }
     }
 }
-
-/// How often a call is decided at most, when others keep writing between its read and its write.
-const DECISIONS_MAX: u8 = 3;
 
 /// Makes a handler of a use case: decides again, from the start, when what it read did not hold
 /// any more.

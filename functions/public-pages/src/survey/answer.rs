@@ -1,8 +1,6 @@
-//! An answer, as it is sent and as it changes a survey.
+//! An answer, as it is sent.
 
-use jiff::Timestamp;
 use kith_domain::nps::{SCORE_MAX, Score};
-use kith_domain::survey::{Answer, Survey, SurveyState};
 use kith_domain::text::Comment;
 use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request};
@@ -83,35 +81,6 @@ fn of_form(request: &Request) -> Result<Read, Problem> {
 /// How long people see a comment to be: line ends count once.
 fn characters(comment: &str) -> usize {
     comment.trim().replace("\r\n", "\n").chars().count()
-}
-
-/// The survey with this answer in place of an earlier one; `None` when it is the same answer. An
-/// answer proves that the mail arrived, also where that was in doubt.
-pub(crate) fn answered(
-    survey: &Survey,
-    score: Score,
-    comment: Option<Comment>,
-    now: Timestamp,
-) -> Option<Survey> {
-    let is_same = survey
-        .answer
-        .as_ref()
-        .is_some_and(|given| given.score == score && given.comment == comment);
-    if is_same {
-        return None;
-    }
-    let was_in_doubt = survey.state == SurveyState::Unknown;
-    Some(Survey {
-        state: SurveyState::Answered,
-        sent_at: survey.sent_at.or(was_in_doubt.then_some(now)),
-        answer: Some(Answer {
-            score,
-            comment,
-            answered_at: now,
-        }),
-        version: survey.version.saturating_add(1),
-        ..survey.clone()
-    })
 }
 
 #[cfg(test)]

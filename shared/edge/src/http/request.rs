@@ -28,6 +28,7 @@ pub struct Request {
     route_key: String,
     domain_name: String,
     path_parameters: BTreeMap<String, String>,
+    raw_query: String,
     query: Vec<(String, String)>,
     headers: BTreeMap<String, String>,
     cookies: Vec<String>,
@@ -75,6 +76,7 @@ impl Request {
             route_key: event.route_key.into_owned(),
             domain_name: context.domain_name.into_owned(),
             path_parameters: event.path_parameters.unwrap_or_default(),
+            raw_query: event.raw_query_string.into_owned(),
             query,
             headers,
             cookies: event.cookies.unwrap_or_default(),
@@ -123,6 +125,12 @@ impl Request {
 
     pub(crate) fn set_path_parameters(&mut self, parameters: BTreeMap<String, String>) {
         self.path_parameters = parameters;
+    }
+
+    /// The query as it was sent, without its `?`.
+    #[must_use]
+    pub fn raw_query(&self) -> &str {
+        &self.raw_query
     }
 
     /// The parameters of the query in their order, decoded; `+` is a space.

@@ -1,4 +1,3 @@
-use kith_domain::id::{ParticipantId, ProgramId, SurveyId};
 use serde_json::json;
 
 use super::*;
@@ -122,50 +121,4 @@ fn faults_of_a_json_answer_are_named_all_at_once() {
             "{body}"
         );
     }
-}
-
-fn survey(state: SurveyState) -> Survey {
-    let stored = json!({
-        "id": SurveyId::from_bytes([1; 16]).to_string(),
-        "program_id": ProgramId::from_bytes([2; 16]).to_string(),
-        "rule_id": "after-reward",
-        "participant_id": ParticipantId::from_bytes([3; 16]).to_string(),
-        "state": state.as_str(),
-        "due_at": "2026-03-01T00:00:00Z",
-        "closes_at": "2026-04-01T00:00:00Z",
-        "created_at": "2026-03-01T00:00:00Z",
-        "version": 4,
-    });
-    use kith_store::item::Entity;
-    Survey::from_stored(serde_json::from_value::<<Survey as Entity>::Stored>(stored).unwrap())
-}
-
-#[test]
-fn a_later_answer_replaces_the_earlier_and_the_same_one_changes_nothing() {
-    let now: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
-    let later: Timestamp = "2026-03-03T00:00:00Z".parse().unwrap();
-    let sent = survey(SurveyState::Sent);
-    let first = answered(&sent, score(3), None, now).unwrap();
-    assert_eq!((first.state, first.version), (SurveyState::Answered, 5));
-    assert_eq!(answered(&first, score(3), None, later), None);
-    let second = answered(&first, score(3), comment("Better now"), later).unwrap();
-    assert_eq!(second.version, 6);
-    assert_eq!(
-        second.answer.as_ref().map(|answer| answer.answered_at),
-        Some(later)
-    );
-    assert_eq!(second.closes_at, sent.closes_at);
-}
-
-#[test]
-fn an_answer_proves_that_the_mail_arrived() {
-    let now: Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
-    let sent_at = |state| {
-        answered(&survey(state), score(9), None, now)
-            .unwrap()
-            .sent_at
-    };
-    assert_eq!(sent_at(SurveyState::Unknown), Some(now));
-    // Its sender is still at it, and writes down when.
-    assert_eq!(sent_at(SurveyState::Sending), None);
 }
