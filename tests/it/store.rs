@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
-use kith_domain::ledger::{Account, Balance, transfer};
+use kith_domain::ledger::{Account, transfer};
 use kith_domain::mode::Mode;
 use kith_domain::money::{Money, Unit};
-use kith_domain::reward::{Beneficiary, Reward, RewardState, RewardValue};
+use kith_domain::reward::{Beneficiary, Reward, RewardSource, RewardState, RewardValue};
 use kith_local::{Bundle, Options};
 use kith_store::faults::{Fault, Faults};
 use kith_store::items::{Counters, Event, LedgerReason, UnitBalance};
@@ -89,15 +89,20 @@ fn reward(number: u16, state: RewardState) -> Reward {
         program: program(),
         beneficiary_id: person(1),
         beneficiary: Beneficiary::Referrer,
-        conversion_id: ConversionId::new(at(NOW), [1; 10]),
-        referral_id: ReferralId::new(at(NOW), [1; 10]),
-        incentive_id: "thank-you".parse().unwrap(),
+        source: RewardSource::Rule,
+        conversion_id: Some(ConversionId::new(at(NOW), [1; 10])),
+        referral_id: Some(ReferralId::new(at(NOW), [1; 10])),
+        incentive_id: Some("thank-you".parse().unwrap()),
         scheme_version: 1,
+        basis: None,
+        original: RewardValue::Cash(Money::new(500, "EUR".parse().unwrap())),
         value: RewardValue::Cash(Money::new(500, "EUR".parse().unwrap())),
         state,
         release_at: at(NOW),
         created_at: at(NOW),
         issued_at: None,
+        expires_after_days: None,
+        expires_at: None,
         voucher_code: None,
         history: Vec::new(),
         version: 1,
@@ -165,14 +170,7 @@ async fn what_belongs_to_one_item_is_folded() {
     let euro = Unit::Currency("EUR".parse().unwrap());
     let mut folded = commit(1);
     for _ in 0..3 {
-        folded.balance(
-            person(1),
-            euro,
-            Balance {
-                pending: 5,
-                ..Balance::default()
-            },
-        );
+        folded.pending(person(1), euro, 5);
         folded.count(
             person(1),
             "used",
@@ -269,14 +267,7 @@ async fn a_fault_in_passing_repeats_the_same_decision() {
     for (seed, fault) in (1u8..).zip(faults) {
         bench.faults.once("TransactWriteItems", fault);
         let mut one = commit(seed);
-        one.balance(
-            person(1),
-            euro,
-            Balance {
-                available: 1,
-                ..Balance::default()
-            },
-        );
+        one.pending(person(1), euro, 1);
         bench.store.commit(one).await.unwrap();
         let balance: UnitBalance = bench
             .store
@@ -284,7 +275,7 @@ async fn a_fault_in_passing_repeats_the_same_decision() {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(balance.balance.available, i64::from(seed), "{fault:?}");
+        assert_eq!(balance.balance.pending, i64::from(seed), "{fault:?}");
         assert_eq!(
             bench
                 .faults

@@ -6,10 +6,9 @@ use kith_domain::conversion::{Conversion, ConversionState};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ReferralId, RewardId};
 use kith_domain::incentive::{self, Earned, Evaluation, Facts, LimitSubject, Party};
-use kith_domain::ledger::Balance;
 use kith_domain::participant::{Participant, Referral, ReferralState};
 use kith_domain::program::{Program, ProgramState};
-use kith_domain::reward::{Reward, RewardState, Transition};
+use kith_domain::reward::{Reward, RewardSource, RewardState, Transition};
 use kith_domain::text::EventName;
 use kith_edge::desk::View;
 use kith_store::items::Counters;
@@ -153,14 +152,7 @@ impl Decision {
         for reward in &self.rewards {
             commit.reward(reward, Was::Absent);
             if let Some((unit, amount)) = reward.value.credit() {
-                commit.balance(
-                    reward.beneficiary_id,
-                    unit,
-                    Balance {
-                        pending: amount,
-                        ..Balance::default()
-                    },
-                );
+                commit.pending(reward.beneficiary_id, unit, amount);
             }
             commit.fact(self.reward_fact(reward, FactKind::RewardCreated));
             if reward.state == RewardState::Approved {
@@ -231,7 +223,7 @@ impl Decision {
         Fact {
             reward_id: Some(reward.id),
             beneficiary_id: Some(reward.beneficiary_id),
-            rule_id: Some(reward.incentive_id.clone()),
+            rule_id: reward.incentive_id.clone(),
             value: Some(reward.value),
             ..self.fact(kind)
         }
@@ -260,6 +252,7 @@ fn bond(
         id: view.id(),
         referrer_id: referrer.id,
         referee_id: referee.person.id,
+        path: Vec::new(),
         created_at: view.now,
         touch_at: attribution
             .chosen
@@ -297,7 +290,7 @@ fn reward(
         &[
             &conversion.id.to_bytes(),
             earned.incentive_id.as_str().as_bytes(),
-            earned.beneficiary.as_str().as_bytes(),
+            earned.beneficiary.to_string().as_bytes(),
         ],
     );
     let release_at = rules.release_at(view.now);
@@ -313,15 +306,20 @@ fn reward(
         program: view.program.id,
         beneficiary_id: earned.beneficiary_id,
         beneficiary: earned.beneficiary,
-        conversion_id: conversion.id,
-        referral_id,
-        incentive_id: earned.incentive_id.clone(),
+        source: RewardSource::Rule,
+        conversion_id: Some(conversion.id),
+        referral_id: Some(referral_id),
+        incentive_id: Some(earned.incentive_id.clone()),
         scheme_version: rules.version,
+        basis: None,
+        original: earned.value,
         value: earned.value,
         state,
         release_at,
         created_at: view.now,
         issued_at: None,
+        expires_after_days: None,
+        expires_at: None,
         voucher_code: None,
         history: vec![Transition {
             to: state,

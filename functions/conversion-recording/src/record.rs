@@ -6,7 +6,7 @@ use kith_domain::api_key::Scope;
 use kith_domain::attribution::{self, Attribution, Evidence};
 use kith_domain::conversion::{CodeIs, CodeUse, Conversion, ConversionState, check_occurred_at};
 use kith_domain::fact::{Fact, FactKind};
-use kith_domain::id::ProgramId;
+use kith_domain::id::{ConversionId, ProgramId};
 use kith_domain::program::Program;
 use kith_domain::reward::Reward;
 use kith_edge::Invocation;
@@ -47,12 +47,13 @@ pub(crate) async fn record_conversion(
         )
         .await?;
     let order = keys::order(program, &report.event, &report.external_id);
-    match view.loaded.read::<Order>(&order)? {
-        Some(order) => {
-            let known = load(&mut view, &order).await?;
+    let order = view.loaded.read::<Order>(&order)?.unwrap_or_default();
+    match order.conversion_id {
+        Some(id) => {
+            let known = load(&mut view, id).await?;
             repeat(&recording, &session, view, &report, known).await
         }
-        None => record_new(&recording, &session, view, &report).await,
+        None => record_new(&recording, &session, view, &report, &order).await,
     }
 }
 
@@ -61,7 +62,12 @@ async fn record_new(
     session: &Session,
     mut view: View,
     report: &Report,
+    order: &Order,
 ) -> Result<Response, Ended> {
+    let order_was = match order.version {
+        0 => Was::Absent,
+        version => Was::Version(version),
+    };
     let occurred_at = report.occurred_at.unwrap_or(view.now);
     check_occurred_at(occurred_at, view.now).map_err(|error| {
         Problem::invalid_request(vec![Fault::new("/occurred_at", error.to_string())])
@@ -82,6 +88,14 @@ async fn record_new(
         skipped: Vec::new(),
         codes: code_uses(&view, report)?,
         number: None,
+        referral_number: None,
+        referees: None,
+        upline: Vec::new(),
+        bound_at: None,
+        new_customer: None,
+        refunded: 0,
+        refund_ids: Vec::new(),
+        refunded_whole: false,
         scheme_version: rules.version,
         version: 0,
     };
@@ -106,7 +120,7 @@ async fn record_new(
             version: 1,
             ..conversion
         };
-        commit.new_conversion(&conversion).fact(Fact {
+        commit.new_conversion(&conversion, order_was).fact(Fact {
             conversion_id: Some(conversion.id),
             referee_id: Some(conversion.referee_id),
             event: Some(conversion.content.event.clone()),
@@ -127,7 +141,7 @@ async fn record_new(
         referrer,
     };
     let decision = Decision::make(&inputs, conversion, attribution);
-    commit.new_conversion(decision.conversion());
+    commit.new_conversion(decision.conversion(), order_was);
     decision.write(&mut commit, FactKind::ConversionRecorded);
     let answer = wire::conversion(decision.conversion(), decision.rewards());
     session.finish(commit, Response::json(201, &answer)).await
@@ -220,10 +234,10 @@ async fn attribute(
 /// A recorded conversion with its rewards.
 pub(crate) async fn load(
     view: &mut View,
-    order: &Order,
+    id: ConversionId,
 ) -> Result<(Conversion, Vec<Reward>), Ended> {
     let program = view.program.id;
-    let key = keys::conversion(program, order.conversion_id);
+    let key = keys::conversion(program, id);
     view.load([key.clone()]).await?;
     let conversion: Conversion = view
         .loaded

@@ -45,7 +45,7 @@ pub(crate) fn write(
         program_name: program.name.as_str(),
         first_name: person.first_name.as_ref().map(Name::as_str),
         beneficiary: match reward.beneficiary {
-            Beneficiary::Referrer => kith_mail::Beneficiary::Referrer,
+            Beneficiary::Referrer | Beneficiary::Upline(_) => kith_mail::Beneficiary::Referrer,
             Beneficiary::Referee => kith_mail::Beneficiary::Referee,
         },
         gift: gift(reward)?,
@@ -63,7 +63,7 @@ fn gift(reward: &Reward) -> Result<Gift<'_>, Unwritable> {
             .as_ref()
             .map(|code| Voucher {
                 code: code.as_str(),
-                expires_at: None,
+                expires_at: reward.expires_at,
             })
             .ok_or(Unwritable::NoVoucher)
     };
@@ -82,6 +82,11 @@ fn gift(reward: &Reward) -> Result<Gift<'_>, Unwritable> {
         RewardValue::Discount(Discount::Amount(money)) => Gift::DiscountAmount {
             minor: money.minor,
             currency: money.currency.code(),
+            voucher: voucher()?,
+        },
+        // The owner's name of a product is not the people's: the shop knows what the voucher is for.
+        RewardValue::FreeProduct { quantity, .. } => Gift::FreeProduct {
+            quantity,
             voucher: voucher()?,
         },
     })

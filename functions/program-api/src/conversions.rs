@@ -99,7 +99,8 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         let order: Option<Order> = view
             .loaded
             .read(&keys::order(program, event, external_id))?;
-        let key = order.map(|order| keys::conversion(program, order.conversion_id));
+        let id = order.and_then(|order| order.conversion_id);
+        let key = id.map(|id| keys::conversion(program, id));
         let mut found: Vec<Conversion> = Vec::new();
         if let Some(key) = key {
             view.load([key.clone()]).await?;
@@ -143,10 +144,9 @@ async fn with_rewards(view: &View, conversions: &[Conversion]) -> Result<Vec<Val
     let mut rewards: BTreeMap<ConversionId, Vec<Reward>> = BTreeMap::new();
     for id in ids() {
         if let Some(reward) = loaded.read::<Reward>(&keys::reward(program, *id))? {
-            rewards
-                .entry(reward.conversion_id)
-                .or_default()
-                .push(reward);
+            if let Some(conversion) = reward.conversion_id {
+                rewards.entry(conversion).or_default().push(reward);
+            }
         }
     }
     let own = |one: &Conversion| rewards.get(&one.id).map_or(&[][..], Vec::as_slice);

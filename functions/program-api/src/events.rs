@@ -235,6 +235,8 @@ fn data(fact: &Fact) -> Value {
         ("conversion_id", text(fact.conversion_id.as_ref())),
         ("referral_id", text(fact.referral_id.as_ref())),
         ("reward_id", text(fact.reward_id.as_ref())),
+        ("refund_id", text(fact.refund_id.as_ref())),
+        ("payout_id", text(fact.payout_id.as_ref())),
         ("survey_id", text(fact.survey_id.as_ref())),
         ("participant_id", text(fact.participant_id.as_ref())),
         ("referrer_id", text(fact.referrer_id.as_ref())),

@@ -161,6 +161,7 @@ async fn bond(
         id: view.id(),
         referrer_id: referrer.id,
         referee_id: referee,
+        path: Vec::new(),
         created_at: view.now,
         touch_at: None,
         lead_at: None,

@@ -5,7 +5,6 @@ use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, RewardId};
 use kith_domain::incentive::LimitSubject;
-use kith_domain::ledger::Balance;
 use kith_domain::program::{Program, ProgramState};
 use kith_domain::reward::{Reward, RewardError, RewardEvent, RewardState};
 use kith_domain::text::Name;
@@ -152,10 +151,10 @@ fn fact_of(state: RewardState) -> Option<FactKind> {
 fn fact(reward: &Reward, kind: FactKind) -> Fact {
     Fact {
         reward_id: Some(reward.id),
-        conversion_id: Some(reward.conversion_id),
-        referral_id: Some(reward.referral_id),
+        conversion_id: reward.conversion_id,
+        referral_id: reward.referral_id,
         beneficiary_id: Some(reward.beneficiary_id),
-        rule_id: Some(reward.incentive_id.clone()),
+        rule_id: reward.incentive_id.clone(),
         value: Some(reward.value),
         ..Fact::new(kind)
     }
@@ -169,21 +168,21 @@ fn is_withdrawn(state: RewardState) -> bool {
 /// towards: those of the rules that made it, in the windows in which it was made.
 async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Result<(), Ended> {
     if let Some((unit, amount)) = reward.value.credit() {
-        let change = Balance {
-            pending: amount.saturating_neg(),
-            ..Balance::default()
-        };
-        commit.balance(reward.beneficiary_id, unit, change);
+        commit.pending(reward.beneficiary_id, unit, amount.saturating_neg());
     }
+    let (Some(conversion_id), Some(incentive_id)) = (reward.conversion_id, &reward.incentive_id)
+    else {
+        return Ok(());
+    };
     let rules = keys::scheme(reward.program, reward.scheme_version);
-    let conversion = keys::conversion(reward.program, reward.conversion_id);
+    let conversion = keys::conversion(reward.program, conversion_id);
     view.load([rules.clone(), conversion.clone()]).await?;
     let rules: Option<Program> = view.loaded.read(&rules)?;
     let conversion: Option<Conversion> = view.loaded.read(&conversion)?;
     let incentives = rules.map(|rules| rules.incentives).unwrap_or_default();
     let incentive = incentives
         .iter()
-        .find(|incentive| incentive.id == reward.incentive_id);
+        .find(|incentive| incentive.id == *incentive_id);
     let (Some(incentive), Some(conversion)) = (incentive, conversion) else {
         return Err(Problem::internal("a reward without its rule or its conversion").into());
     };

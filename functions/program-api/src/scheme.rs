@@ -10,7 +10,7 @@ use kith_domain::program::{
     ALLOWED_HOSTS_MAX, AttributionModel, AttributionPolicy, ConsentPolicy, HOLD_DAYS_DEFAULT,
     HOLD_DAYS_MAX, INCENTIVES_MAX, MailGround, Program, ProgramState, SURVEYS_MAX, WINDOW_DAYS_MAX,
 };
-use kith_domain::reward::{Beneficiary, Discount, RewardValue};
+use kith_domain::reward::{Beneficiary, Discount, RewardValue, Side};
 use kith_domain::survey::{
     CLOSES_AFTER_DAYS_DEFAULT, CLOSES_AFTER_DAYS_MAX, COOLDOWN_DAYS_DEFAULT, COOLDOWN_DAYS_MAX,
     DELAY_HOURS_MAX, SurveyRule, SurveyTrigger,
@@ -397,7 +397,7 @@ fn limits(object: &mut Object, faults: &mut Faults) -> Option<Limits> {
 fn survey(object: &mut Object, faults: &mut Faults) -> Option<SurveyRule> {
     let id = object.required("id", faults, json::text::<Slug>);
     let on = object.required("on", faults, json::text::<SurveyTrigger>);
-    let to = object.required("to", faults, json::text::<Beneficiary>);
+    let to = object.required("to", faults, json::text::<Side>);
     let delay = json::integer_in(0..=DELAY_HOURS_MAX);
     let closes = json::integer_in(1..=CLOSES_AFTER_DAYS_MAX);
     let cooldown = json::integer_in(0..=COOLDOWN_DAYS_MAX);

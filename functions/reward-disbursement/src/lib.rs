@@ -70,7 +70,7 @@ async fn advance_reward(
     };
     let mut commit = view.commit();
     match reward.attention(view.program.state, view.now) {
-        Attention::None => return Ok(Outcome::Done),
+        Attention::None | Attention::Expire => return Ok(Outcome::Done),
         Attention::LookAgain(at) => hold_on(&mut commit, &reward, at),
         Attention::Disburse => issue(&view, &mut commit, &reward).map_err(WorkError::from)?,
     }
@@ -109,11 +109,11 @@ fn issue(view: &View, commit: &mut Commit, reward: &Reward) -> Result<(), Reward
 fn fact_of(kind: FactKind, reward: &Reward) -> Fact {
     Fact {
         reward_id: Some(reward.id),
-        conversion_id: Some(reward.conversion_id),
-        referral_id: Some(reward.referral_id),
+        conversion_id: reward.conversion_id,
+        referral_id: reward.referral_id,
         participant_id: Some(reward.beneficiary_id),
         beneficiary_id: Some(reward.beneficiary_id),
-        rule_id: Some(reward.incentive_id.clone()),
+        rule_id: reward.incentive_id.clone(),
         value: Some(reward.value),
         ..Fact::new(kind)
     }

@@ -2,7 +2,7 @@
 
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, ProgramId, SurveyId};
-use kith_domain::reward::{Beneficiary, Reward};
+use kith_domain::reward::{Reward, Side};
 use kith_domain::survey::{Survey, SurveyRule, SurveyState, SurveyTrigger};
 use kith_edge::{Invocation, Undone, WorkError, decide};
 use kith_store::items::{Event, RecordedFact};
@@ -106,14 +106,14 @@ fn addressee(
                 return Ok(None);
             };
             let reward = loaded.read::<Reward>(&keys::reward(program, id))?;
-            let theirs = reward.filter(|reward| reward.beneficiary == rule.to);
+            let theirs = reward.filter(|reward| reward.beneficiary == rule.to.into());
             Ok(theirs.map(|reward| reward.beneficiary_id))
         }
         // Nobody is asked about a conversion that is nobody's merit.
         SurveyTrigger::ConversionRecorded => Ok(match (fact.referrer_id, rule.to) {
             (None, _) => None,
-            (Some(referrer), Beneficiary::Referrer) => Some(referrer),
-            (Some(_), Beneficiary::Referee) => fact.referee_id,
+            (Some(referrer), Side::Referrer) => Some(referrer),
+            (Some(_), Side::Referee) => fact.referee_id,
         }),
     }
 }
@@ -154,7 +154,7 @@ mod tests {
     use kith_domain::id::EventId;
     use kith_domain::mode::Mode;
 
-    fn rule(to: Beneficiary) -> SurveyRule {
+    fn rule(to: Side) -> SurveyRule {
         SurveyRule {
             id: "how-was-it".parse().unwrap(),
             on: SurveyTrigger::ConversionRecorded,
@@ -179,8 +179,8 @@ mod tests {
             referee_id: Some(person(2)),
             ..Fact::new(FactKind::ConversionRecorded)
         };
-        assert_eq!(asked(&attributed, Beneficiary::Referrer), Some(person(1)));
-        assert_eq!(asked(&attributed, Beneficiary::Referee), Some(person(2)));
+        assert_eq!(asked(&attributed, Side::Referrer), Some(person(1)));
+        assert_eq!(asked(&attributed, Side::Referee), Some(person(2)));
         let unattributed = Fact {
             referrer_id: None,
             ..attributed.clone()
@@ -189,7 +189,7 @@ mod tests {
             kind: FactKind::RewardCreated,
             ..attributed
         };
-        for to in [Beneficiary::Referrer, Beneficiary::Referee] {
+        for to in [Side::Referrer, Side::Referee] {
             assert_eq!(asked(&unattributed, to), None);
             assert_eq!(asked(&other, to), None);
         }
@@ -212,7 +212,7 @@ mod tests {
             wakes: Vec::new(),
             awaiting: std::collections::BTreeSet::new(),
         };
-        let rule = rule(Beneficiary::Referrer);
+        let rule = rule(Side::Referrer);
         let first = survey(&event, &recorded(0), &rule, person(1));
         assert_eq!(first, survey(&event, &recorded(0), &rule, person(1)));
         assert_eq!(first.due_at.to_string(), "2026-03-02T12:00:00Z");

@@ -13,6 +13,9 @@ pub const GENERATED_CODE_LENGTH: usize = 11;
 /// Characters of a [`VoucherCode`] without its dashes: 31¹⁸ codes are 89.2 bits.
 pub const VOUCHER_CODE_LENGTH: usize = 18;
 
+/// Longest voucher code of the owner's own, in bytes.
+pub const OWN_VOUCHER_CODE_MAX: usize = 64;
+
 /// Characters between two dashes of a voucher code.
 const VOUCHER_GROUP: usize = 6;
 /// Digits and capitals without the look-alikes `0 O 1 I L`.
@@ -30,7 +33,7 @@ pub enum CodeError {
     #[error("must be {REFERRAL_CODE_MIN} to {REFERRAL_CODE_MAX} of A-Z, a-z, 0-9, `-`, `_`")]
     Referral,
     /// Not a [`VoucherCode`].
-    #[error("is not a voucher code; send it as it was issued")]
+    #[error("must be 1 to {OWN_VOUCHER_CODE_MAX} visible ASCII characters without spaces, as it was issued")]
     Voucher,
 }
 
@@ -142,19 +145,26 @@ impl VoucherCode {
         grouped(symbols(u128::from_be_bytes(random), VOUCHER_CODE_LENGTH))
     }
 
-    /// The code as it is shown and looked up.
+    /// The code as it is shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The spelling under which the code is looked up: ASCII upper case.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_uppercase()
     }
 }
 
 impl FromStr for VoucherCode {
     type Err = CodeError;
 
+    /// Reads a generated code however it is spaced; any other text of 1 to 64 visible ASCII characters
+    /// is a code of the owner's own, and kept as it is.
     fn from_str(text: &str) -> Result<Self, CodeError> {
-        // Bounded before anything is copied; three times the shown length leaves room for any way of spacing.
-        if text.len() > VOUCHER_CODE_LENGTH.saturating_mul(3) {
+        if text.is_empty() || text.len() > OWN_VOUCHER_CODE_MAX {
             return Err(CodeError::Voucher);
         }
         let symbols: Vec<char> = text
@@ -162,10 +172,13 @@ impl FromStr for VoucherCode {
             .filter(|c| !matches!(c, '-' | ' '))
             .map(|c| c.to_ascii_uppercase())
             .collect();
-        if symbols.len() != VOUCHER_CODE_LENGTH || !symbols.iter().all(|c| ALPHABET.contains(c)) {
-            return Err(CodeError::Voucher);
+        if symbols.len() == VOUCHER_CODE_LENGTH && symbols.iter().all(|c| ALPHABET.contains(c)) {
+            Ok(grouped(symbols.into_iter()))
+        } else if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(CodeError::Voucher)
         }
-        Ok(grouped(symbols.into_iter()))
     }
 }
 

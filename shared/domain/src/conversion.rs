@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::attribution::Attribution;
 use crate::email::EmailHash;
-use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
+use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, RewardId};
 use crate::incentive::Skipped;
 use crate::money::Money;
 use crate::text::{CountryCode, EventName, ExternalId, Metadata};
@@ -114,6 +114,23 @@ pub struct Conversion {
     pub codes: Vec<CodeUse>,
     /// Which qualified conversion of its event it is for the referee; `None` unless qualified.
     pub number: Option<u64>,
+    /// Which distinct qualified referee it made the referee for the referrer, if it was their first
+    /// qualified conversion. A number is given out once.
+    pub referral_number: Option<u64>,
+    /// How many of the referrer's referees stood qualified when it was recorded, this one included.
+    pub referees: Option<u64>,
+    /// Who stood above the referrer when it was recorded, nearest first.
+    pub upline: Vec<ParticipantId>,
+    /// When the referee was bound.
+    pub bound_at: Option<Timestamp>,
+    /// Whether the shop said that the referee is a new customer.
+    pub new_customer: Option<bool>,
+    /// How much was refunded, in minor units of the amount's currency; what was reversed is out of it.
+    pub refunded: i64,
+    /// Its refunds, oldest first, reversed ones too.
+    pub refund_ids: Vec<RefundId>,
+    /// Whether nothing of it is left: all of the amount was refunded, or it was and had none.
+    pub refunded_whole: bool,
     /// The version of the program's rules that judged it.
     pub scheme_version: u64,
     /// Counts writes; guards every change.

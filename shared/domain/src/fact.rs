@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use crate::channel::Channel;
 use crate::code::ReferralCode;
-use crate::id::{ClickId, ConversionId, ParticipantId, ReferralId, RewardId, SurveyId};
+use crate::id::{
+    ClickId, ConversionId, ParticipantId, PayoutId, ReferralId, RefundId, RewardId, SurveyId,
+};
 use crate::money::Money;
 use crate::reward::RewardValue;
 use crate::text::{EventName, Slug};
@@ -36,6 +38,30 @@ words! {
         RewardRejected = "reward.rejected",
         /// A reward's disbursement was refused.
         RewardFailed = "reward.failed",
+        /// A reward lost part of its value to a refund, or got it back.
+        RewardReduced = "reward.reduced",
+        /// A reward was taken back after it was issued.
+        RewardClawedBack = "reward.clawed_back",
+        /// A reward was not used in time.
+        RewardExpired = "reward.expired",
+        /// A refund was recorded: applied, or waiting for its conversion.
+        RefundRecorded = "refund.recorded",
+        /// A refund was undone.
+        RefundReversed = "refund.reversed",
+        /// A payout is built and can be carried out.
+        PayoutOpened = "payout.opened",
+        /// A line of a payout was paid.
+        PayoutLinePaid = "payout.line_paid",
+        /// A line of a payout could not be paid.
+        PayoutLineFailed = "payout.line_failed",
+        /// A line of a payout came back after it was paid.
+        PayoutLineReturned = "payout.line_returned",
+        /// A payout is done.
+        PayoutClosed = "payout.closed",
+        /// A budget cannot pay for the next reward.
+        BudgetExhausted = "budget.exhausted",
+        /// The owner's own voucher codes run out.
+        VoucherListLow = "voucher_list.low",
         /// A survey was handed to the mail provider.
         SurveySent = "survey.sent",
         /// A survey was answered, or answered again.
@@ -62,6 +88,10 @@ pub struct Fact {
     pub referral_id: Option<ReferralId>,
     /// The reward.
     pub reward_id: Option<RewardId>,
+    /// The refund.
+    pub refund_id: Option<RefundId>,
+    /// The payout.
+    pub payout_id: Option<PayoutId>,
     /// The survey.
     pub survey_id: Option<SurveyId>,
     /// The participant that the fact is about, where it is about one alone.
@@ -113,6 +143,8 @@ impl Fact {
             conversion_id: None,
             referral_id: None,
             reward_id: None,
+            refund_id: None,
+            payout_id: None,
             survey_id: None,
             participant_id: None,
             referrer_id: None,

@@ -204,6 +204,14 @@ kinds! {
     ConversionKind ConversionId "cnv";
     /// What one party earns for one conversion.
     RewardKind RewardId "rwd";
+    /// What is taken back of a conversion.
+    RefundKind RefundId "rfd";
+    /// What a friend is offered before paying.
+    OfferKind OfferId "off";
+    /// One run of paying out.
+    PayoutKind PayoutId "pay";
+    /// One spending of points.
+    RedemptionKind RedemptionId "rdm";
     /// One survey, sent to one person.
     SurveyKind SurveyId "srv";
     /// One ledger entry.

@@ -18,9 +18,16 @@ pub enum Account {
     InPayout(ParticipantId),
     /// What was paid or spent.
     Settled(ParticipantId),
+    /// What a participant owes: taken back after it was paid, listed or spent. Zero or negative; what
+    /// is paid next is netted against it.
+    Receivable(ParticipantId),
 }
 
 impl Account {
+    /// The words of all accounts.
+    pub const WORDS: [&'static str; 5] =
+        ["expense", "liability", "in_payout", "settled", "receivable"];
+
     /// The word in the API and the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -29,6 +36,7 @@ impl Account {
             Self::Liability(_) => "liability",
             Self::InPayout(_) => "in_payout",
             Self::Settled(_) => "settled",
+            Self::Receivable(_) => "receivable",
         }
     }
 
@@ -37,7 +45,10 @@ impl Account {
     pub fn participant(self) -> Option<ParticipantId> {
         match self {
             Self::Expense => None,
-            Self::Liability(id) | Self::InPayout(id) | Self::Settled(id) => Some(id),
+            Self::Liability(id)
+            | Self::InPayout(id)
+            | Self::Settled(id)
+            | Self::Receivable(id) => Some(id),
         }
     }
 }
@@ -105,9 +116,46 @@ pub struct Balance {
     pub in_payout: i64,
     /// Paid or spent.
     pub paid: i64,
+    /// The part of `available` that is owed by the participant: zero or negative.
+    pub receivable: i64,
 }
 
 impl Balance {
+    /// What a line changes in the balance of its participant.
+    #[must_use]
+    pub fn of_line(line: &Line) -> Self {
+        let (amount, none) = (line.amount, Self::default());
+        match line.account {
+            Account::Expense => none,
+            Account::Liability(_) => Self {
+                available: amount,
+                ..none
+            },
+            Account::Receivable(_) => Self {
+                available: amount,
+                receivable: amount,
+                ..none
+            },
+            Account::InPayout(_) => Self {
+                in_payout: amount,
+                ..none
+            },
+            Account::Settled(_) => Self {
+                paid: amount,
+                ..none
+            },
+        }
+    }
+
+    /// What becomes of what is held.
+    #[must_use]
+    pub fn pending(amount: i64) -> Self {
+        Self {
+            pending: amount,
+            ..Self::default()
+        }
+    }
+
     /// The sum of two changes.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
@@ -116,6 +164,7 @@ impl Balance {
             pending: self.pending.saturating_add(other.pending),
             in_payout: self.in_payout.saturating_add(other.in_payout),
             paid: self.paid.saturating_add(other.paid),
+            receivable: self.receivable.saturating_add(other.receivable),
         }
     }
 }

@@ -13,6 +13,19 @@ pub const BASIS_POINTS_WHOLE: u32 = 10_000;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
 
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Currency {
+    /// By code.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
 impl Currency {
     /// The three capital letters.
     #[must_use]
@@ -125,31 +138,102 @@ impl Money {
     }
 }
 
+/// The longest [`Sku`], in bytes.
+pub const SKU_BYTES_MAX: usize = 64;
+
+/// The owner's own name of a product: 1 to 64 of letters, digits and `- _ . / : +`, as it was given.
+///
+/// Kept inline, so that what a reward is worth and what a balance is kept in stay plain values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sku {
+    bytes: [u8; SKU_BYTES_MAX],
+    length: u8,
+}
+
+impl Sku {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only ASCII ever gets in.
+        self.bytes
+            .get(..usize::from(self.length))
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// The text does not name a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {SKU_BYTES_MAX} of A-Z, a-z, 0-9, `-`, `_`, `.`, `/`, `:`, `+`")]
+pub struct BadSku;
+
+impl FromStr for Sku {
+    type Err = BadSku;
+
+    fn from_str(text: &str) -> Result<Self, BadSku> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:+".contains(&byte);
+        if text.is_empty() || !text.bytes().all(legal) {
+            return Err(BadSku);
+        }
+        let mut bytes = [0; SKU_BYTES_MAX];
+        bytes
+            .get_mut(..text.len())
+            .ok_or(BadSku)?
+            .copy_from_slice(text.as_bytes());
+        let length = u8::try_from(text.len()).map_err(|_| BadSku)?;
+        Ok(Self { bytes, length })
+    }
+}
+
+impl fmt::Display for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What a balance and a ledger account are kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unit {
     /// Minor units of a currency.
     Currency(Currency),
     /// Loyalty points.
     Points,
+    /// Pieces of a product.
+    Items(Sku),
 }
+
+/// What the text of a unit of pieces begins with.
+const ITEMS: &str = "items:";
+
+/// The text is not a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a currency code of ISO 4217 such as EUR, `points`, or `items:` and a product")]
+pub struct UnknownUnit;
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Currency(currency) => f.write_str(currency.code()),
             Self::Points => f.write_str("points"),
+            Self::Items(sku) => write!(f, "{ITEMS}{sku}"),
         }
     }
 }
 
 impl FromStr for Unit {
-    type Err = UnknownCurrency;
+    type Err = UnknownUnit;
 
-    fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
-        match text {
-            "points" => Ok(Self::Points),
-            code => code.parse().map(Self::Currency),
+    fn from_str(text: &str) -> Result<Self, UnknownUnit> {
+        match text.strip_prefix(ITEMS) {
+            Some(sku) => sku.parse().map(Self::Items).map_err(|_| UnknownUnit),
+            None if text == "points" => Ok(Self::Points),
+            None => text.parse().map(Self::Currency).map_err(|_| UnknownUnit),
         }
     }
 }
@@ -170,6 +254,17 @@ mod tests {
         assert_eq!("KWD".parse::<Currency>().map(Currency::exponent), Ok(3));
         for bad in ["", "eur", "EURO", "ABC", "E R", "€"] {
             assert_eq!(bad.parse::<Currency>(), Err(UnknownCurrency), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_unit_reads_back() {
+        for text in ["EUR", "points", "items:CAKE-1", "items:a/b:c"] {
+            assert_eq!(text.parse::<Unit>().map(|unit| unit.to_string()), Ok(text.to_owned()));
+        }
+        let long = format!("items:{}", "x".repeat(65));
+        for bad in ["", "eur", "items:", "items:a b", "items:ä", "points ", &long] {
+            assert_eq!(bad.parse::<Unit>(), Err(UnknownUnit), "{bad}");
         }
     }
 

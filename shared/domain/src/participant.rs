@@ -129,6 +129,9 @@ pub struct Referral {
     pub referrer_id: ParticipantId,
     /// Who was invited.
     pub referee_id: ParticipantId,
+    /// Who stood above the referrer when it was made, nearest first: a hint that saves requests. The
+    /// bonds themselves say who stands there now.
+    pub path: Vec<ParticipantId>,
     /// When it was made, on the program's clock.
     pub created_at: Timestamp,
     /// When the touch was that made it, if it was a click.

@@ -1,11 +1,14 @@
 //! Rewards: what a party earns for one conversion, and the life of it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::code::VoucherCode;
 use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
-use crate::money::{Money, Unit};
-use crate::program::ProgramState;
+use crate::money::{Money, Sku, Unit};
+use crate::program::{ProgramState, days};
 use crate::text::Slug;
 use crate::words::words;
 
@@ -56,11 +59,15 @@ pub enum RewardEvent {
     TakeBack,
     /// Its time to be used is over.
     Expire,
+    /// Its use came back: the bank returned the payment, the points were not spent after all.
+    Return,
+    /// The taking back was undone: a chargeback was won.
+    Restore,
 }
 
 impl RewardEvent {
     /// Every event.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::HoldElapsed,
         Self::Approve,
         Self::Reject,
@@ -71,6 +78,8 @@ impl RewardEvent {
         Self::Redeem,
         Self::TakeBack,
         Self::Expire,
+        Self::Return,
+        Self::Restore,
     ];
 }
 
@@ -205,6 +214,24 @@ pub fn step(
             Ok(Unchanged)
         }
         (S::Pending | S::Approved | S::Failed, E::Expire) => refused(S::Expired),
+
+        (S::Redeemed, E::Return) | (S::ClawedBack, E::Restore) => Ok(Moved(S::Issued)),
+        // Held again: whoever releases it judges the hold anew.
+        (S::Cancelled, E::Restore) => Ok(Moved(S::Pending)),
+        (S::Issued | S::ClawedBack | S::Expired, E::Return)
+        | (
+            S::Pending
+            | S::Approved
+            | S::Issued
+            | S::Redeemed
+            | S::Rejected
+            | S::Failed
+            | S::Expired,
+            E::Restore,
+        ) => Ok(Unchanged),
+        (S::Pending | S::Approved | S::Rejected | S::Cancelled | S::Failed, E::Return) => {
+            refused(S::Issued)
+        }
     }
 }
 
@@ -226,6 +253,13 @@ pub enum RewardValue {
     Discount(Discount),
     /// Loyalty points, credited to the balance.
     Points(i64),
+    /// Pieces of a product, handed out as a voucher.
+    FreeProduct {
+        /// Which.
+        sku: Sku,
+        /// How many, at least 1.
+        quantity: u32,
+    },
 }
 
 impl RewardValue {
@@ -236,28 +270,179 @@ impl RewardValue {
             Self::Cash(_) => "cash",
             Self::Discount(_) => "discount",
             Self::Points(_) => "points",
+            Self::FreeProduct { .. } => "free_product",
         }
     }
 
-    /// What it adds to a balance: the unit and the amount. A voucher adds nothing.
+    /// What it adds to a balance: the unit and the amount. A discount adds nothing: what it is worth
+    /// shows when it is used.
     #[must_use]
     pub fn credit(self) -> Option<(Unit, i64)> {
         match self {
             Self::Cash(money) => Some((Unit::Currency(money.currency), money.minor)),
             Self::Points(points) => Some((Unit::Points, points)),
+            Self::FreeProduct { sku, quantity } => Some((Unit::Items(sku), i64::from(quantity))),
             Self::Discount(_) => None,
+        }
+    }
+
+    /// Whether it is handed out as a voucher.
+    #[must_use]
+    pub fn is_voucher(self) -> bool {
+        match self {
+            Self::Discount(_) | Self::FreeProduct { .. } => true,
+            Self::Cash(_) | Self::Points(_) => false,
+        }
+    }
+
+    /// The number in it, which a partial refund takes a share of: minor units, basis points, points,
+    /// pieces.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Cash(money) | Self::Discount(Discount::Amount(money)) => money.minor,
+            Self::Discount(Discount::BasisPoints(share)) => i64::from(share),
+            Self::Points(points) => points,
+            Self::FreeProduct { quantity, .. } => i64::from(quantity),
+        }
+    }
+
+    /// The same kind of value with another number; what does not fit is as much as fits.
+    #[must_use]
+    pub fn with_number(self, number: i64) -> Self {
+        let small = || u32::try_from(number.max(0)).unwrap_or(u32::MAX);
+        let money = |money: Money| Money::new(number, money.currency);
+        match self {
+            Self::Cash(cash) => Self::Cash(money(cash)),
+            Self::Discount(Discount::Amount(amount)) => {
+                Self::Discount(Discount::Amount(money(amount)))
+            }
+            Self::Discount(Discount::BasisPoints(_)) => {
+                Self::Discount(Discount::BasisPoints(small()))
+            }
+            Self::Points(_) => Self::Points(number),
+            Self::FreeProduct { sku, .. } => Self::FreeProduct {
+                sku,
+                quantity: small(),
+            },
         }
     }
 }
 
 words! {
-    /// Which of the two parties of a referral earns.
-    pub enum Beneficiary {
+    /// One of the two sides of a referral.
+    pub enum Side {
         /// Who shared.
         Referrer = "referrer",
         /// Who was invited.
         Referee = "referee",
     }
+}
+
+/// The most levels above the referrer that earn.
+pub const UPLINE_MAX: u8 = 5;
+
+/// Who earns for a conversion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Beneficiary {
+    /// Who shared.
+    Referrer,
+    /// Who was invited.
+    Referee,
+    /// Who is so many levels above the referrer, from 1: who had referred them, and so on.
+    Upline(u8),
+}
+
+impl From<Side> for Beneficiary {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Referrer => Self::Referrer,
+            Side::Referee => Self::Referee,
+        }
+    }
+}
+
+/// What the text of a level above the referrer begins with.
+const UPLINE: &str = "upline:";
+
+impl fmt::Display for Beneficiary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Referrer => f.write_str("referrer"),
+            Self::Referee => f.write_str("referee"),
+            Self::Upline(level) => write!(f, "{UPLINE}{level}"),
+        }
+    }
+}
+
+/// The text names no beneficiary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be referrer, referee or {{\"upline\": 1}} to {{\"upline\": {UPLINE_MAX}}}")]
+pub struct UnknownBeneficiary;
+
+impl FromStr for Beneficiary {
+    type Err = UnknownBeneficiary;
+
+    fn from_str(text: &str) -> Result<Self, UnknownBeneficiary> {
+        match (text, text.strip_prefix(UPLINE)) {
+            ("referrer", _) => Ok(Self::Referrer),
+            ("referee", _) => Ok(Self::Referee),
+            (_, Some(level)) => match level.parse() {
+                Ok(level @ 1..=UPLINE_MAX) => Ok(Self::Upline(level)),
+                Ok(_) | Err(_) => Err(UnknownBeneficiary),
+            },
+            (_, None) => Err(UnknownBeneficiary),
+        }
+    }
+}
+
+words! {
+    /// Where a reward comes from.
+    pub enum RewardSource {
+        /// A rule of the program, on a conversion.
+        Rule = "rule",
+        /// The owner's word.
+        Manual = "manual",
+        /// Another system, brought along.
+        Import = "import",
+        /// A contest.
+        Contest = "contest",
+    }
+}
+
+/// A limit or budget that a reward counts towards, as it stood when the reward was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitApplied {
+    /// The limit, as the API names it.
+    pub limit: &'static str,
+    /// How much of it was used before: rewards, or minor units of a budget.
+    pub used_before: i64,
+    /// How much there is of it.
+    pub cap: i64,
+}
+
+/// What a reward took from one shard of a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetShare {
+    /// The window that the budget is counted in: `day#2026-03-01`, `month#2026-03`, `ever`.
+    pub window: String,
+    /// The shard.
+    pub shard: u8,
+    /// How much, in minor units of the budget's currency.
+    pub amount: i64,
+}
+
+/// What a rule's reward rests on, beyond the rule and the conversion: what cannot be found out later.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// The tier that replaced the reward, by the number it begins at.
+    pub tier: Option<u32>,
+    /// The limits and budgets it counts towards.
+    pub limits: Vec<LimitApplied>,
+    /// What it took from budgets.
+    pub budgets: Vec<BudgetShare>,
+    /// The version of the program's rates, if one was used.
+    pub rates_version: Option<u64>,
 }
 
 /// One change of a reward's state, for its history.
@@ -289,6 +474,8 @@ pub enum Attention {
     LookAgain(Timestamp),
     /// To be released if it is held, and disbursed.
     Disburse,
+    /// Its time to be used is over.
+    Expire,
 }
 
 /// The most transitions that a history keeps; a reward's life has far fewer.
@@ -303,17 +490,23 @@ pub struct Reward {
     pub program: ProgramId,
     /// Whose it is.
     pub beneficiary_id: ParticipantId,
-    /// On which side of the referral.
+    /// In which part of the referral; a reward by hand counts as a referrer's.
     pub beneficiary: Beneficiary,
+    /// Where it comes from.
+    pub source: RewardSource,
     /// The conversion that earned it.
-    pub conversion_id: ConversionId,
+    pub conversion_id: Option<ConversionId>,
     /// The bond under which it was earned.
-    pub referral_id: ReferralId,
+    pub referral_id: Option<ReferralId>,
     /// The rule that made it.
-    pub incentive_id: Slug,
-    /// The version of the program's scheme that the rule stood in.
+    pub incentive_id: Option<Slug>,
+    /// The version of the program's scheme that the rule stood in, or that was in force.
     pub scheme_version: u64,
-    /// What it is worth.
+    /// What a rule's reward rests on.
+    pub basis: Option<Basis>,
+    /// What it was worth when it was made.
+    pub original: RewardValue,
+    /// What it is worth: less than originally after a refund, and nothing when all was taken back.
     pub value: RewardValue,
     /// Where it is.
     pub state: RewardState,
@@ -323,6 +516,10 @@ pub struct Reward {
     pub created_at: Timestamp,
     /// When it was disbursed.
     pub issued_at: Option<Timestamp>,
+    /// How long it can be used once it is issued, in days; for ever unless said.
+    pub expires_after_days: Option<u16>,
+    /// Until when it can be used; known once it is issued.
+    pub expires_at: Option<Timestamp>,
     /// The voucher made for it.
     pub voucher_code: Option<VoucherCode>,
     /// What happened to it, oldest first.
@@ -349,9 +546,13 @@ impl Reward {
             (RewardState::Pending, ProgramState::Active) | (RewardState::Approved, _) => {
                 Attention::Disburse
             }
+            (RewardState::Issued, _) => match self.expires_at {
+                Some(at) if at <= now => Attention::Expire,
+                Some(at) => Attention::LookAgain(at),
+                None => Attention::None,
+            },
             (
-                RewardState::Issued
-                | RewardState::Redeemed
+                RewardState::Redeemed
                 | RewardState::Rejected
                 | RewardState::Cancelled
                 | RewardState::ClawedBack
@@ -360,6 +561,13 @@ impl Reward {
                 _,
             ) => Attention::None,
         }
+    }
+
+    /// Whether all of it was taken back by a refund, which may be undone.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        matches!(self.state, RewardState::Cancelled | RewardState::ClawedBack)
+            && self.value.number() == 0
     }
 
     /// The reward after an event, or `None` when the event changes nothing.
@@ -386,8 +594,10 @@ impl Reward {
                         reason: reason.map(str::to_owned),
                     });
                 }
-                if state == RewardState::Issued {
+                if event == RewardEvent::Disbursed {
                     next.issued_at = Some(now);
+                    let ends = |number| now.checked_add(days(number)).unwrap_or(Timestamp::MAX);
+                    next.expires_at = self.expires_after_days.map(ends);
                 }
                 Ok(Some(next))
             }
@@ -417,17 +627,18 @@ mod tests {
             RewardState::Failed => 'F',
             RewardState::Expired => 'X',
         };
-        // Columns as in RewardEvent::ALL: elapsed approve reject cancel disbursed failed retry redeem take-back expire.
+        // Columns as in RewardEvent::ALL: elapsed approve reject cancel disbursed failed retry redeem
+        // take-back expire return restore.
         let table = [
-            (RewardState::Pending, "AARC----C-"),
-            (RewardState::Approved, "..RCIF.-C-"),
-            (RewardState::Issued, ".---.--DBX"),
-            (RewardState::Redeemed, ".---.--.B."),
-            (RewardState::Rejected, ".-.-----.."),
-            (RewardState::Cancelled, ".--.----.."),
-            (RewardState::ClawedBack, ".---.---.."),
-            (RewardState::Failed, ".-RC-.A-C-"),
-            (RewardState::Expired, ".---.---.."),
+            (RewardState::Pending, "AARC----C--."),
+            (RewardState::Approved, "..RCIF.-C--."),
+            (RewardState::Issued, ".---.--DBX.."),
+            (RewardState::Redeemed, ".---.--.B.I."),
+            (RewardState::Rejected, ".-.-----..-."),
+            (RewardState::Cancelled, ".--.----..-P"),
+            (RewardState::ClawedBack, ".---.---...I"),
+            (RewardState::Failed, ".-RC-.A-C--."),
+            (RewardState::Expired, ".---.---...."),
         ];
         for (state, row) in table {
             let decided: String = RewardEvent::ALL
@@ -472,18 +683,46 @@ mod tests {
             program: ProgramId::floor_of(zero),
             beneficiary_id: ParticipantId::floor_of(zero),
             beneficiary: Beneficiary::Referrer,
-            conversion_id: ConversionId::floor_of(zero),
-            referral_id: ReferralId::floor_of(zero),
-            incentive_id: "thank-you".parse().unwrap(),
+            source: RewardSource::Rule,
+            conversion_id: Some(ConversionId::floor_of(zero)),
+            referral_id: Some(ReferralId::floor_of(zero)),
+            incentive_id: Some("thank-you".parse().unwrap()),
             scheme_version: 1,
+            basis: None,
+            original: RewardValue::Points(5),
             value: RewardValue::Points(5),
             state,
             release_at: at(1_000_000),
             created_at: zero,
             issued_at: None,
+            expires_after_days: None,
+            expires_at: None,
             voucher_code: None,
             history: Vec::new(),
             version: 1,
+        }
+    }
+
+    /// What can be used for a time is looked at again when that is over.
+    #[test]
+    fn an_issued_reward_expires_at_its_time() {
+        let mut held = reward(RewardState::Approved);
+        held.expires_after_days = Some(1);
+        let issued = held.after(RewardEvent::Disbursed, at(0), "test", None);
+        let issued = issued.unwrap().unwrap();
+        assert_eq!(issued.expires_at, Some(at(86_400)));
+        let look = |second| issued.attention(ProgramState::Active, at(second));
+        assert_eq!(look(86_399), Attention::LookAgain(at(86_400)));
+        assert_eq!(look(86_400), Attention::Expire);
+    }
+
+    #[test]
+    fn a_beneficiary_reads_back() {
+        for text in ["referrer", "referee", "upline:1", "upline:5"] {
+            assert_eq!(text.parse::<Beneficiary>().unwrap().to_string(), text);
+        }
+        for bad in ["", "upline", "upline:0", "upline:6", "upline:x", "Referrer"] {
+            assert_eq!(bad.parse::<Beneficiary>(), Err(UnknownBeneficiary), "{bad}");
         }
     }
 

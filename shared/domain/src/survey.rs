@@ -7,7 +7,7 @@ use crate::id::{ParticipantId, ProgramId, SurveyId};
 use crate::nps::Score;
 use crate::participant::Consent;
 use crate::program::{MailGround, days};
-use crate::reward::Beneficiary;
+use crate::reward::Side;
 use crate::text::{Comment, Slug};
 use crate::words::words;
 
@@ -51,7 +51,7 @@ pub struct SurveyRule {
     /// After what.
     pub on: SurveyTrigger,
     /// Whom.
-    pub to: Beneficiary,
+    pub to: Side,
     /// How long after, in hours.
     pub delay_hours: u16,
     /// How long an answer counts, in days from sending.
@@ -390,7 +390,7 @@ mod tests {
         SurveyRule {
             id: "after-reward".parse().unwrap(),
             on: SurveyTrigger::RewardIssued,
-            to: Beneficiary::Referrer,
+            to: Side::Referrer,
             delay_hours: 24,
             closes_after_days: 30,
             cooldown_days: 90,

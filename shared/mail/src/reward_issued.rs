@@ -68,6 +68,13 @@ pub enum Gift<'a> {
         /// The voucher to name at the checkout.
         voucher: Voucher<'a>,
     },
+    /// A product for nothing.
+    FreeProduct {
+        /// How many pieces.
+        quantity: u32,
+        /// The voucher to name at the checkout.
+        voucher: Voucher<'a>,
+    },
 }
 
 /// A voucher code and how long it is good for.
@@ -139,18 +146,25 @@ impl RewardIssued<'_> {
                 },
                 Language::English,
             ) => Ok(format!("{} off", amount(minor, currency)?)),
+            (Gift::FreeProduct { quantity: 1, .. }, Language::English) => {
+                Ok("a product for free".to_owned())
+            }
+            (Gift::FreeProduct { quantity, .. }, Language::English) => {
+                let quantity = self.language.grouped(quantity.into());
+                Ok(format!("{quantity} products for free"))
+            }
         }
     }
 
     fn voucher(&self) -> Option<VoucherFacts> {
         match self.gift {
             Gift::Cash { .. } | Gift::Points { .. } => None,
-            Gift::DiscountShare { voucher, .. } | Gift::DiscountAmount { voucher, .. } => {
-                Some(VoucherFacts {
-                    code: one_line(voucher.code),
-                    until: voucher.expires_at.map(|at| self.language.instant(at)),
-                })
-            }
+            Gift::DiscountShare { voucher, .. }
+            | Gift::DiscountAmount { voucher, .. }
+            | Gift::FreeProduct { voucher, .. } => Some(VoucherFacts {
+                code: one_line(voucher.code),
+                until: voucher.expires_at.map(|at| self.language.instant(at)),
+            }),
         }
     }
 }

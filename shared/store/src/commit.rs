@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -20,10 +20,14 @@ use kith_domain::ledger::{self, Balance, Line};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
 use kith_domain::program::Program;
+use kith_domain::reward::BudgetShare;
+use kith_domain::text::Slug;
 
 use crate::item::{self, CorruptItem, Entity, Item};
-use crate::items::{Event, IdempotencyRecord, LedgerEntry, LedgerReason, RecordedFact, Wake};
-use crate::keys::{self, DueClock, EventRef, IdempotencyScope, IndexKey, Key};
+use crate::items::{
+    Event, IdempotencyRecord, LedgerEntry, LedgerReason, Posting, RecordedFact, Wake,
+};
+use crate::keys::{self, DueClock, EventRef, IdempotencyScope, IndexKey, Key, ListName};
 use crate::retry::{Backoff, is_passing};
 use crate::store::{Store, StoreError, attributes};
 use crate::wake::{Message, Queue};
@@ -33,6 +37,9 @@ pub const ACTIONS_MAX: usize = 100;
 
 /// How many counters one commit forgets: the rest waits for the next.
 const FORGOTTEN_MAX: usize = 50;
+
+/// How long what was used of a budget is kept after it was last touched: longer than its window.
+const BUDGET_LIFE: SignedDuration = SignedDuration::from_hours(24 * 800);
 
 /// How long after its commit an event is looked at again, unless it was dealt with.
 const EVENT_LEASE: SignedDuration = SignedDuration::from_mins(5);
@@ -74,6 +81,10 @@ pub enum Guard {
     Unchanged(&'static str),
     /// Counters are as they were read, or below their caps.
     Counters,
+    /// A budget's shard has room.
+    Budget,
+    /// A balance is as it was read, or suffices.
+    Balance,
     /// The idempotency key is free.
     IdempotencyKey,
     /// Nothing.
@@ -182,6 +193,25 @@ pub enum CountGuard {
     AtMost(u64),
     /// It stands where the decision was made.
     Exactly(u64),
+    /// It stands where the decision comes out the same, both ends included.
+    Between(u64, u64),
+}
+
+/// What has to hold of a balance before it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BalanceGuard {
+    /// At least this much is available.
+    Available(i64),
+    /// It is as it was read.
+    Unchanged(Balance),
+}
+
+/// A change of one shard of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BudgetChange {
+    by: i64,
+    /// What it may come to; nothing when it is given back.
+    cap: Option<i64>,
 }
 
 struct Action {
@@ -201,8 +231,10 @@ pub struct Commit {
     wakes: Vec<Wake>,
     entry: Option<LedgerEntry>,
     forgotten: BTreeMap<ParticipantId, BTreeSet<String>>,
-    balances: BTreeMap<(ParticipantId, String), (Unit, Balance)>,
+    balances: BTreeMap<(ParticipantId, Unit), Balance>,
+    balance_guards: BTreeMap<(ParticipantId, Unit), BalanceGuard>,
     counters: BTreeMap<ParticipantId, BTreeMap<String, Count>>,
+    budgets: BTreeMap<Key, BudgetChange>,
     fault: Option<CorruptItem>,
 }
 
@@ -237,7 +269,9 @@ impl Commit {
             entry: None,
             forgotten: BTreeMap::new(),
             balances: BTreeMap::new(),
+            balance_guards: BTreeMap::new(),
             counters: BTreeMap::new(),
+            budgets: BTreeMap::new(),
             fault: None,
         }
     }
@@ -266,6 +300,8 @@ impl Commit {
             && self.facts.is_empty()
             && self.balances.is_empty()
             && self.counters.is_empty()
+            && self.budgets.is_empty()
+            && self.entry.is_none()
     }
 
     /// Records a fact, and wakes whoever has to act on it.
@@ -281,41 +317,142 @@ impl Commit {
         }
     }
 
-    /// Moves value. All lines of a commit make one ledger entry; it names the reward if they are
-    /// about one alone.
+    /// Moves value: the lines go into the ledger, and the balances of their participants with them.
+    /// All lines of a commit make one ledger entry.
     pub fn ledger(
         &mut self,
         reason: LedgerReason,
-        reward: Option<RewardId>,
+        reward_id: Option<RewardId>,
         lines: &[Line],
     ) -> &mut Self {
-        let entry = self.entry.get_or_insert_with(|| LedgerEntry {
-            id: LedgerId::derived(self.now, &[&self.seed]),
-            at: self.now,
-            reason,
-            reward_id: reward,
-            lines: Vec::new(),
-        });
-        if entry.reward_id != reward {
-            entry.reward_id = None;
+        let moved = || lines.iter().filter(|line| line.amount != 0);
+        for line in moved() {
+            if let Some(participant) = line.account.participant() {
+                self.change_balance(participant, line.unit, Balance::of_line(line));
+            }
         }
-        entry.lines.extend_from_slice(lines);
+        let postings = moved().map(|line| Posting {
+            reason,
+            reward_id,
+            line: *line,
+        });
+        self.entry_mut().postings.extend(postings);
         self
     }
 
-    /// Changes a participant's balance in a unit.
-    pub fn balance(
+    /// Names what moved the value, by its id: a refund, a payout, a redemption.
+    pub fn caused_by(&mut self, id: impl ToString) -> &mut Self {
+        self.entry_mut().cause = Some(id.to_string());
+        self
+    }
+
+    fn entry_mut(&mut self) -> &mut LedgerEntry {
+        let (now, seed) = (self.now, self.seed);
+        self.entry.get_or_insert_with(|| LedgerEntry {
+            id: LedgerId::derived(now, &[&seed]),
+            at: now,
+            cause: None,
+            postings: Vec::new(),
+        })
+    }
+
+    /// Changes what a participant has that is held, or waits for its disbursement. Nothing else of a
+    /// balance moves without the ledger.
+    pub fn pending(&mut self, participant: ParticipantId, unit: Unit, by: i64) -> &mut Self {
+        self.change_balance(participant, unit, Balance::pending(by));
+        self
+    }
+
+    /// Insists on what a balance is before it changes.
+    pub fn balance_guard(
         &mut self,
         participant: ParticipantId,
         unit: Unit,
-        change: Balance,
+        guard: BalanceGuard,
     ) -> &mut Self {
-        let entry = self
-            .balances
-            .entry((participant, unit.to_string()))
-            .or_insert((unit, Balance::default()));
-        entry.1 = entry.1.plus(change);
+        self.change_balance(participant, unit, Balance::default());
+        self.balance_guards.insert((participant, unit), guard);
         self
+    }
+
+    fn change_balance(&mut self, participant: ParticipantId, unit: Unit, change: Balance) {
+        let entry = self.balances.entry((participant, unit)).or_default();
+        *entry = entry.plus(change);
+    }
+
+    /// Takes from one shard of a budget, which may come to its cap and no further.
+    pub fn take_from_budget(
+        &mut self,
+        program: ProgramId,
+        incentive: &Slug,
+        share: &BudgetShare,
+        cap: i64,
+    ) -> &mut Self {
+        self.change_budget(program, incentive, share, share.amount, Some(cap))
+    }
+
+    /// Gives back what was taken from a budget.
+    pub fn give_back_to_budget(
+        &mut self,
+        program: ProgramId,
+        incentive: &Slug,
+        share: &BudgetShare,
+    ) -> &mut Self {
+        self.change_budget(
+            program,
+            incentive,
+            share,
+            share.amount.saturating_neg(),
+            None,
+        )
+    }
+
+    fn change_budget(
+        &mut self,
+        program: ProgramId,
+        incentive: &Slug,
+        share: &BudgetShare,
+        by: i64,
+        cap: Option<i64>,
+    ) -> &mut Self {
+        let key = keys::budget(program, incentive, &share.window, share.shard);
+        let change = self
+            .budgets
+            .entry(key)
+            .or_insert(BudgetChange { by: 0, cap: None });
+        change.by = change.by.saturating_add(by);
+        change.cap = cap.or(change.cap);
+        self
+    }
+
+    /// Insists that nothing lies under a key, of a kind that is named for the log.
+    pub(crate) fn require_absent(&mut self, kind: &'static str, key: Key) {
+        let check = check(&key).condition_expression("attribute_not_exists(pk)");
+        self.push_check(Guard::New(kind), key, check);
+    }
+
+    /// Insists that what lies under a key was not written since it was read.
+    pub(crate) fn require_version(&mut self, kind: &'static str, key: Key, version: u64) {
+        let check = check(&key)
+            .condition_expression("version = :was")
+            .expression_attribute_values(":was", number(version));
+        self.push_check(Guard::Unchanged(kind), key, check);
+    }
+
+    fn push_check(
+        &mut self,
+        guard: Guard,
+        key: Key,
+        check: aws_sdk_dynamodb::types::builders::ConditionCheckBuilder,
+    ) {
+        match check.build() {
+            Ok(check) => self.actions.push(Action {
+                guard,
+                key,
+                item: TransactWriteItem::builder().condition_check(check).build(),
+            }),
+            Err(error) => self.fault = Some(CorruptItem(error.to_string())),
+        }
     }
 
     /// Raises one of a participant's counters, or gives back what was raised. The stricter guard of
@@ -422,12 +559,24 @@ impl Commit {
     }
 
     pub(crate) fn delete(&mut self, kind: &'static str, key: Key) {
-        let delete = aws_sdk_dynamodb::types::Delete::builder()
-            .set_key(Some(attributes(&key)))
-            .condition_expression("attribute_exists(pk)")
-            .table_name(String::new())
-            .build();
-        match delete {
+        let delete = delete(&key).condition_expression("attribute_exists(pk)");
+        self.push_delete(kind, key, delete);
+    }
+
+    pub(crate) fn delete_version(&mut self, kind: &'static str, key: Key, version: u64) {
+        let delete = delete(&key)
+            .condition_expression("version = :was")
+            .expression_attribute_values(":was", number(version));
+        self.push_delete(kind, key, delete);
+    }
+
+    fn push_delete(
+        &mut self,
+        kind: &'static str,
+        key: Key,
+        delete: aws_sdk_dynamodb::types::builders::DeleteBuilder,
+    ) {
+        match delete.build() {
             Ok(delete) => self.actions.push(Action {
                 guard: Guard::Unchanged(kind),
                 key,
@@ -501,13 +650,17 @@ impl Commit {
         let Some(program) = self.program.clone() else {
             return Ok(None);
         };
-        if let Some(entry) = self.entry.take() {
-            ledger::check(&entry.lines)?;
+        if let Some(entry) = self.entry.take().filter(|entry| !entry.postings.is_empty()) {
+            let lines: Vec<Line> = entry.postings.iter().map(|posting| posting.line).collect();
+            ledger::check(&lines)?;
             let key = keys::ledger(program.id, entry.id, program.shards);
             self.put(key, &entry, Write::New, Indexes::default());
         }
-        for ((participant, _), (unit, change)) in std::mem::take(&mut self.balances) {
+        for ((participant, unit), change) in std::mem::take(&mut self.balances) {
             self.push_balance(program.id, participant, unit, change);
+        }
+        for (key, change) in std::mem::take(&mut self.budgets) {
+            self.push_budget(key, change);
         }
         for (participant, counters) in std::mem::take(&mut self.counters) {
             let mut forgotten = self.forgotten.remove(&participant).unwrap_or_default();
@@ -529,28 +682,85 @@ impl Commit {
             ("pending", change.pending),
             ("in_payout", change.in_payout),
             ("paid", change.paid),
+            ("receivable", change.receivable),
         ];
+        let guard = self.balance_guards.remove(&(participant, unit));
         let changed: Vec<(&str, i64)> = parts.into_iter().filter(|(_, by)| *by != 0).collect();
-        if changed.is_empty() {
+        if changed.is_empty() && guard.is_none() {
             return;
         }
         let key = keys::balance(program, participant, unit);
-        let adds: Vec<String> = changed
-            .iter()
-            .map(|(name, _)| format!("{name} :{name}"))
-            .collect();
+        let mut sets = vec!["#unit = :unit".to_owned(), "kind = :kind".to_owned()];
         let mut update = update(&key)
-            .update_expression(format!(
-                "SET #unit = :unit, kind = :kind ADD {}",
-                adds.join(", ")
-            ))
             .expression_attribute_names("#unit", "unit")
             .expression_attribute_values(":unit", AttributeValue::S(unit.to_string()))
             .expression_attribute_values(":kind", AttributeValue::S("balance".to_owned()));
+        if let Unit::Currency(currency) = unit {
+            // Who has money to be paid out is found in the list.
+            let id = participant.to_string();
+            let list = keys::list(program, ListName::Balances(currency), &id);
+            sets.push("list_pk = :list_pk, list_sk = :list_sk".to_owned());
+            update = update
+                .expression_attribute_values(":list_pk", AttributeValue::S(list.pk))
+                .expression_attribute_values(":list_sk", AttributeValue::S(list.sk));
+        }
+        let mut adds = Vec::new();
         for (name, by) in changed {
+            adds.push(format!("{name} :{name}"));
             update = update.expression_attribute_values(format!(":{name}"), number(by));
         }
-        self.push_update(Guard::None, key, update);
+        let add = if adds.is_empty() {
+            String::new()
+        } else {
+            format!(" ADD {}", adds.join(", "))
+        };
+        let mut update = update.update_expression(format!("SET {}{add}", sets.join(", ")));
+        for (part, condition, value) in guarded(guard) {
+            let place = format!(":was_{part}");
+            update = update.expression_attribute_values(&place, number(value));
+            let text = match condition {
+                ">=" => format!("{part} >= {place}"),
+                // What was never raised is absent and nothing.
+                _ if value == 0 => format!("(attribute_not_exists({part}) OR {part} = {place})"),
+                _ => format!("{part} = {place}"),
+            };
+            let before = update.get_condition_expression().clone();
+            let all = before.map_or_else(|| text.clone(), |before| format!("{before} AND {text}"));
+            update = update.condition_expression(all);
+        }
+        let label = if guard.is_some() {
+            Guard::Balance
+        } else {
+            Guard::None
+        };
+        self.push_update(label, key, update);
+    }
+
+    fn push_budget(&mut self, key: Key, change: BudgetChange) {
+        if change.by == 0 {
+            return;
+        }
+        let forget_at = later(self.real_now, BUDGET_LIFE).as_second();
+        let mut update = update(&key)
+            .update_expression("SET kind = :kind, expires_at = :expires_at ADD used :by")
+            .expression_attribute_values(":kind", AttributeValue::S("budget".to_owned()))
+            .expression_attribute_values(":expires_at", number(forget_at))
+            .expression_attribute_values(":by", number(change.by));
+        let mut guard = Guard::None;
+        if let Some(cap) = change.cap {
+            guard = Guard::Budget;
+            let bound = cap.saturating_sub(change.by);
+            // A shard that was never used takes no more than its cap either.
+            let condition = if bound >= 0 {
+                "attribute_not_exists(used) OR used <= :bound"
+            } else {
+                "used <= :bound"
+            };
+            update = update
+                .condition_expression(condition)
+                .expression_attribute_values(":bound", number(bound));
+        }
+        self.push_update(guard, key, update);
     }
 
     fn push_counters(
@@ -587,6 +797,16 @@ impl Commit {
                 CountGuard::Exactly(was) => {
                     conditions.push(format!("#c{place} = :g{place}"));
                     was
+                }
+                CountGuard::Between(low, high) => {
+                    let within = format!("#c{place} BETWEEN :l{place} AND :g{place}");
+                    conditions.push(if low == 0 {
+                        format!("(attribute_not_exists(#c{place}) OR {within})")
+                    } else {
+                        within
+                    });
+                    update = update.expression_attribute_values(format!(":l{place}"), number(low));
+                    high
                 }
             };
             update = update.expression_attribute_values(format!(":g{place}"), number(bound));
@@ -740,6 +960,9 @@ impl Store {
         if let Some(update) = item.update.as_mut() {
             update.table_name.clone_from(&name);
         }
+        if let Some(check) = item.condition_check.as_mut() {
+            check.table_name.clone_from(&name);
+        }
         if let Some(delete) = item.delete.as_mut() {
             delete.table_name = name;
         }
@@ -810,6 +1033,31 @@ fn update(key: &Key) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
         .set_key(Some(attributes(key)))
         .table_name(String::new())
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+fn check(key: &Key) -> aws_sdk_dynamodb::types::builders::ConditionCheckBuilder {
+    ConditionCheck::builder()
+        .set_key(Some(attributes(key)))
+        .table_name(String::new())
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+}
+
+fn delete(key: &Key) -> aws_sdk_dynamodb::types::builders::DeleteBuilder {
+    aws_sdk_dynamodb::types::Delete::builder()
+        .set_key(Some(attributes(key)))
+        .table_name(String::new())
+}
+
+/// The parts of a balance that a guard looks at, how, and against what.
+fn guarded(guard: Option<BalanceGuard>) -> Vec<(&'static str, &'static str, i64)> {
+    match guard {
+        None => Vec::new(),
+        Some(BalanceGuard::Available(least)) => vec![("available", ">=", least)],
+        Some(BalanceGuard::Unchanged(was)) => vec![
+            ("available", "=", was.available),
+            ("receivable", "=", was.receivable),
+        ],
+    }
 }
 
 pub(crate) fn number(value: impl ToString) -> AttributeValue {

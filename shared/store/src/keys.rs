@@ -4,6 +4,7 @@
 //! no program is one hot partition and no read can cross programs. The exceptions stand at the
 //! end: what has to be found before its program is known, and what is kept by bucket of time.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -11,11 +12,11 @@ use jiff::tz::TimeZone;
 use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
-    ApiKeyId, ClickId, ConversionId, EventId, LedgerId, MailId, ParticipantId, ProgramId, RewardId,
-    SurveyId,
+    ApiKeyId, ClickId, ConversionId, EventId, LedgerId, MailId, OfferId, ParticipantId, PayoutId,
+    ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
 };
 use kith_domain::mode::Mode;
-use kith_domain::money::Unit;
+use kith_domain::money::{Currency, Unit};
 use kith_domain::text::{EventName, ExternalId, Slug};
 use sha2::{Digest, Sha256};
 
@@ -128,6 +129,30 @@ pub fn balances(program: ProgramId, participant: ParticipantId) -> Key {
     Key::new(person(program, participant), "BALANCE#")
 }
 
+/// What is left of a credit in a participant's liability, oldest first.
+#[must_use]
+pub fn lot(
+    program: ProgramId,
+    participant: ParticipantId,
+    unit: Unit,
+    credited_at: Timestamp,
+    name: &str,
+) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("LOT#{unit}#{}#{name}", instant(credited_at)),
+    }
+}
+
+/// What the keys of a participant's lots of a unit begin with.
+#[must_use]
+pub fn lots(program: ProgramId, participant: ParticipantId, unit: Unit) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("LOT#{unit}#"),
+    }
+}
+
 /// When a participant was last asked by a survey rule.
 #[must_use]
 pub fn asked(program: ProgramId, participant: ParticipantId, rule: &Slug) -> Key {
@@ -172,6 +197,156 @@ pub fn order(program: ProgramId, event: &EventName, external_id: &ExternalId) ->
     )
 }
 
+/// Which refund the shop calls so, of an order.
+#[must_use]
+pub fn refund_of_order(
+    program: ProgramId,
+    event: &EventName,
+    external_id: &ExternalId,
+    refund: &ExternalId,
+) -> Key {
+    Key {
+        sk: format!("REFUND#{refund}"),
+        ..order(program, event, external_id)
+    }
+}
+
+/// A refund.
+#[must_use]
+pub fn refund(program: ProgramId, refund: RefundId) -> Key {
+    Key::new(format!("PROGRAM#{program}#REFUND#{refund}"), "REFUND")
+}
+
+/// What is used of one shard of an incentive's budget in one window.
+#[must_use]
+pub fn budget(program: ProgramId, incentive: &Slug, window: &str, shard: u8) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#BUDGET#{incentive}#{window}#{shard}"),
+        "BUDGET",
+    )
+}
+
+/// That an incentive's budget of a window could not pay for a reward, told once.
+#[must_use]
+pub fn budget_exhausted(program: ProgramId, incentive: &Slug, window: &str) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#BUDGET#{incentive}#{window}"),
+        "EXHAUSTED",
+    )
+}
+
+/// What a friend is offered before paying.
+#[must_use]
+pub fn offer(program: ProgramId, offer: OfferId) -> Key {
+    Key::new(format!("PROGRAM#{program}#OFFER#{offer}"), "OFFER")
+}
+
+/// The owner's own voucher codes for an incentive: how many there are.
+#[must_use]
+pub fn voucher_list(program: ProgramId, incentive: &Slug) -> Key {
+    Key::new(format!("PROGRAM#{program}#VOUCHERLIST#{incentive}"), "LIST")
+}
+
+/// One of the owner's own voucher codes, not used yet.
+#[must_use]
+pub fn listed_voucher(program: ProgramId, incentive: &Slug, code: &VoucherCode) -> Key {
+    Key {
+        sk: format!("CODE#{}", code.folded()),
+        ..voucher_list(program, incentive)
+    }
+}
+
+/// What the keys of the owner's unused voucher codes begin with.
+#[must_use]
+pub fn listed_vouchers(program: ProgramId, incentive: &Slug) -> Key {
+    Key {
+        sk: "CODE#".to_owned(),
+        ..voucher_list(program, incentive)
+    }
+}
+
+/// A reward that waits for a code of the owner's list.
+#[must_use]
+pub fn waiting_for_voucher(program: ProgramId, incentive: &Slug, reward: RewardId) -> Key {
+    Key {
+        sk: format!("WAITING#{reward}"),
+        ..voucher_list(program, incentive)
+    }
+}
+
+/// What the keys of the rewards begin with that wait for a code of the owner's list.
+#[must_use]
+pub fn waiting_for_vouchers(program: ProgramId, incentive: &Slug) -> Key {
+    Key {
+        sk: "WAITING#".to_owned(),
+        ..voucher_list(program, incentive)
+    }
+}
+
+/// A payout.
+#[must_use]
+pub fn payout(program: ProgramId, payout: PayoutId) -> Key {
+    Key::new(format!("PROGRAM#{program}#PAYOUT#{payout}"), "PAYOUT")
+}
+
+/// What a payout pays one participant.
+#[must_use]
+pub fn payout_line(program: ProgramId, id: PayoutId, participant: ParticipantId) -> Key {
+    Key {
+        sk: format!("LINE#{participant}"),
+        ..payout(program, id)
+    }
+}
+
+/// What the keys of a payout's lines begin with.
+#[must_use]
+pub fn payout_lines(program: ProgramId, id: PayoutId) -> Key {
+    Key {
+        sk: "LINE#".to_owned(),
+        ..payout(program, id)
+    }
+}
+
+/// The payout in a currency that is not closed.
+#[must_use]
+pub fn present_payout(program: ProgramId, currency: Currency) -> Key {
+    Key {
+        pk: format!("PROGRAM#{program}"),
+        sk: format!("PAYOUT#{currency}"),
+    }
+}
+
+/// A spending of points.
+#[must_use]
+pub fn redemption(program: ProgramId, participant: ParticipantId, id: RedemptionId) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("REDEMPTION#{id}"),
+    }
+}
+
+/// Which redemption the shop calls so.
+#[must_use]
+pub fn redemption_by_name(
+    program: ProgramId,
+    participant: ParticipantId,
+    external_id: &ExternalId,
+) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("REDEEMED#{external_id}"),
+    }
+}
+
+/// The sums of a day of the ledger that is over.
+#[must_use]
+pub fn ledger_day(program: ProgramId, day: &str) -> Key {
+    Key {
+        pk: format!("PROGRAM#{program}"),
+        sk: format!("LEDGERDAY#{day}"),
+    }
+}
+
 /// A conversion.
 #[must_use]
 pub fn conversion(program: ProgramId, conversion: ConversionId) -> Key {
@@ -191,7 +366,7 @@ pub fn reward(program: ProgramId, reward: RewardId) -> Key {
 #[must_use]
 pub fn voucher(program: ProgramId, code: &VoucherCode) -> Key {
     Key::new(
-        format!("PROGRAM#{program}#VOUCHER#{}", code.as_str()),
+        format!("PROGRAM#{program}#VOUCHER#{}", code.folded()),
         "VOUCHER",
     )
 }
@@ -407,7 +582,7 @@ pub fn list(program: ProgramId, list: ListName, id: &str) -> IndexKey {
 /// One partition of a program's list.
 #[must_use]
 pub fn list_shard(program: ProgramId, list: ListName, shard: u8) -> String {
-    format!("PROGRAM#{program}#{}#{shard}", list.as_str())
+    format!("PROGRAM#{program}#{}#{shard}", list.word())
 }
 
 /// The list of a mode's programs.
@@ -425,7 +600,7 @@ pub fn api_keys(mode: Mode) -> String {
 /// A list of what concerns one participant.
 #[must_use]
 pub fn party(program: ProgramId, participant: ParticipantId, list: ListName) -> String {
-    format!("{}#{}", person(program, participant), list.as_str())
+    format!("{}#{}", person(program, participant), list.word())
 }
 
 /// What a program has lists of.
@@ -439,17 +614,23 @@ pub enum ListName {
     Rewards,
     /// Surveys.
     Surveys,
+    /// Payouts.
+    Payouts,
+    /// Who has a balance in a currency.
+    Balances(Currency),
 }
 
 impl ListName {
     /// The word in keys.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn word(self) -> Cow<'static, str> {
         match self {
-            Self::Conversions => "CONVERSIONS",
-            Self::Referrals => "REFERRALS",
-            Self::Rewards => "REWARDS",
-            Self::Surveys => "SURVEYS",
+            Self::Conversions => "CONVERSIONS".into(),
+            Self::Referrals => "REFERRALS".into(),
+            Self::Rewards => "REWARDS".into(),
+            Self::Surveys => "SURVEYS".into(),
+            Self::Payouts => "PAYOUTS".into(),
+            Self::Balances(currency) => format!("BALANCES#{currency}").into(),
         }
     }
 }

@@ -23,7 +23,7 @@ mod store;
 pub mod wake;
 mod writes;
 
-pub use commit::{ACTIONS_MAX, Count, CountGuard};
+pub use commit::{ACTIONS_MAX, BalanceGuard, Count, CountGuard};
 pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScope};
 pub use due::{DueEntry, DuePage, DueWork, PARK_AFTER};
 pub use list::{ListQuery, Listed, Page};

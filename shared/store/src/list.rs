@@ -119,6 +119,8 @@ fn prefix(list: ListName) -> &'static str {
         ListName::Referrals => "rfl_",
         ListName::Rewards => "rwd_",
         ListName::Surveys => "srv_",
+        ListName::Payouts => "pay_",
+        ListName::Balances(_) => "par_",
     }
 }
 

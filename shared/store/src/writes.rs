@@ -12,14 +12,14 @@ use kith_domain::participant::{Participant, Referral};
 use kith_domain::program::Program;
 use kith_domain::reward::{Reward, RewardState};
 use kith_domain::survey::{Survey, SurveyState};
-use kith_domain::text::{ExternalId, Slug};
+use kith_domain::text::{EventName, ExternalId, Slug};
 
 use crate::commit::{Commit, Due, Indexes, Write, later};
 use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
-    ApiKey, Asked, CodeRecord, IncentiveIdentity, LinkTarget, Lookup, MailRecord, MailState, Order,
-    ProgramClock, Suppression, TestMail, Voucher,
+    ApiKey, Asked, CodeRecord, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord, MailState,
+    Order, ProgramClock, Suppression, TestMail, Voucher,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
@@ -208,19 +208,53 @@ impl Commit {
         self
     }
 
-    /// A new conversion, under its natural key too.
-    pub fn new_conversion(&mut self, conversion: &Conversion) -> &mut Self {
+    /// Insists that nobody has referred a participant yet.
+    pub fn unbound(&mut self, program: ProgramId, participant: ParticipantId) -> &mut Self {
+        self.require_absent(Referral::KIND, keys::referral(program, participant));
+        self
+    }
+
+    /// Insists that a participant was not written since they were read.
+    pub fn same_participant(&mut self, participant: &Participant) -> &mut Self {
+        let key = keys::participant(participant.program, participant.id);
+        self.require_version(Participant::KIND, key, participant.version);
+        self
+    }
+
+    /// A new conversion, under its natural key too, where refunds may have waited for it.
+    pub fn new_conversion(&mut self, conversion: &Conversion, order: Was) -> &mut Self {
         let content = &conversion.content;
-        let order = keys::order(conversion.program, &content.event, &content.external_id);
-        self.put(
+        let version = match order {
+            Was::Absent => 1,
+            Was::Version(version) => version.saturating_add(1),
+        };
+        let met = Order {
+            conversion_id: Some(conversion.id),
+            waiting: Vec::new(),
+            version,
+        };
+        self.order(
+            conversion.program,
+            &content.event,
+            &content.external_id,
+            &met,
             order,
-            &Order {
-                conversion_id: conversion.id,
-            },
-            Write::New,
-            Indexes::default(),
         );
         self.conversion(conversion, Was::Absent)
+    }
+
+    /// Where a conversion and the refunds that came before it meet.
+    pub fn order(
+        &mut self,
+        program: ProgramId,
+        event: &EventName,
+        external_id: &ExternalId,
+        order: &Order,
+        was: Was,
+    ) -> &mut Self {
+        let key = keys::order(program, event, external_id);
+        self.put(key, order, was.into(), Indexes::default());
+        self
     }
 
     /// A conversion.
@@ -287,8 +321,8 @@ impl Commit {
                 self.wake(message.clone());
                 due(DueClock::Real, later(self.real_now(), LEASE))
             }
-            RewardState::Issued
-            | RewardState::Redeemed
+            RewardState::Issued => reward.expires_at.and_then(|at| due(DueClock::Program, at)),
+            RewardState::Redeemed
             | RewardState::Rejected
             | RewardState::Cancelled
             | RewardState::ClawedBack
@@ -315,13 +349,28 @@ impl Commit {
     }
 
     /// A voucher.
-    pub fn voucher(&mut self, program: ProgramId, voucher: &Voucher) -> &mut Self {
-        self.put(
-            keys::voucher(program, &voucher.code),
-            voucher,
-            Write::New,
-            Indexes::default(),
-        );
+    pub fn voucher(&mut self, program: ProgramId, voucher: &Voucher, was: Was) -> &mut Self {
+        let key = keys::voucher(program, &voucher.code);
+        self.put(key, voucher, was.into(), Indexes::default());
+        self
+    }
+
+    /// What is left of a credit of a participant; nothing left is no lot.
+    pub fn lot(
+        &mut self,
+        program: ProgramId,
+        participant: ParticipantId,
+        lot: &Lot,
+        was: Was,
+    ) -> &mut Self {
+        let key = keys::lot(program, participant, lot.unit, lot.credited_at, &lot.name);
+        match was {
+            Was::Version(version) if lot.remaining <= 0 => {
+                self.delete_version(Lot::KIND, key, version);
+            }
+            Was::Absent if lot.remaining <= 0 => {}
+            Was::Absent | Was::Version(_) => self.put(key, lot, was.into(), Indexes::default()),
+        }
         self
     }
 

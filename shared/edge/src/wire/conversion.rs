@@ -6,7 +6,7 @@ use kith_domain::reward::Reward;
 use kith_domain::text::MetadataValue;
 use serde_json::{Map, Value, json};
 
-use super::{instant, money, present, reward_in_conversion};
+use super::{beneficiary, instant, money, present, reward_in_conversion};
 
 /// A conversion with its rewards.
 #[must_use]
@@ -14,7 +14,7 @@ pub fn conversion(conversion: &Conversion, rewards: &[Reward]) -> Value {
     let content = &conversion.content;
     let refunded = content
         .amount
-        .map(|amount| money(Money::zero(amount.currency)));
+        .map(|amount| money(Money::new(conversion.refunded, amount.currency)));
     json!({
         "id": conversion.id.to_string(),
         "event": content.event.as_str(),
@@ -86,7 +86,7 @@ fn touch(considered: &Considered) -> Value {
 fn skipped(skipped: &Skipped) -> Value {
     json!({
         "incentive_id": skipped.incentive_id.as_str(),
-        "beneficiary": skipped.beneficiary.as_str(),
+        "beneficiary": beneficiary(skipped.beneficiary),
         "reason": skipped.reason.as_str(),
     })
 }

@@ -10,7 +10,7 @@ mod survey;
 pub use conversion::conversion;
 pub use participant::{participant, referral};
 pub use program::program;
-pub use reward::{reward, reward_in_conversion, value};
+pub use reward::{beneficiary, reward, reward_in_conversion, value};
 pub use survey::survey;
 
 use jiff::Timestamp;

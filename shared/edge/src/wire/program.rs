@@ -4,7 +4,7 @@ use kith_domain::reward::{Discount, RewardValue};
 use kith_domain::survey::SurveyRule;
 use serde_json::{Value, json};
 
-use super::{instant, money, present};
+use super::{beneficiary, instant, money, present};
 
 /// A program, defaults filled in.
 #[must_use]
@@ -55,7 +55,7 @@ fn incentive(incentive: &Incentive) -> Value {
     json!({
         "id": incentive.id.as_str(),
         "on": incentive.on.as_str(),
-        "beneficiary": incentive.beneficiary.as_str(),
+        "beneficiary": beneficiary(incentive.beneficiary),
         "reward": rule(incentive.reward),
         "conditions": conditions,
         "limits": limits,
@@ -73,6 +73,9 @@ fn rule(value: RewardValue) -> Value {
             json!({"kind": "discount", "basis_points": share})
         }
         RewardValue::Points(points) => json!({"kind": "points", "points": points}),
+        RewardValue::FreeProduct { sku, quantity } => {
+            json!({"kind": "free_product", "sku": sku.as_str(), "quantity": quantity})
+        }
     }
 }
 

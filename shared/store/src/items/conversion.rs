@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use kith_domain::attribution::{
@@ -8,7 +9,9 @@ use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{CodeIs, CodeUse, Content, Conversion, ConversionState};
 use kith_domain::email::EmailHash;
-use kith_domain::id::{ClickId, ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
+use kith_domain::id::{
+    ClickId, ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, RewardId,
+};
 use kith_domain::incentive::{SkipReason, Skipped};
 use kith_domain::program::AttributionModel;
 use kith_domain::reward::Beneficiary;
@@ -20,24 +23,46 @@ use serde::{Deserialize, Serialize};
 use super::MoneyItem;
 use crate::item::{Entity, text, text_option};
 
-/// A recorded order: which conversion it became.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An order: where a conversion and the refunds that came before it meet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Order {
-    /// The conversion.
-    #[serde(with = "text")]
-    pub conversion_id: ConversionId,
+    /// The conversion, once it is recorded.
+    pub conversion_id: Option<ConversionId>,
+    /// Refunds that came first, oldest first, until the conversion takes them in.
+    pub waiting: Vec<RefundId>,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+/// What lies in the table of an order.
+#[derive(Serialize, Deserialize)]
+pub struct OrderItem {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    conversion_id: Option<ConversionId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<String>,
+    #[serde(default)]
+    version: u64,
 }
 
 impl Entity for Order {
-    type Stored = Self;
+    type Stored = OrderItem;
     const KIND: &'static str = "order";
 
-    fn to_stored(&self) -> Self {
-        self.clone()
+    fn to_stored(&self) -> OrderItem {
+        OrderItem {
+            conversion_id: self.conversion_id,
+            waiting: self.waiting.iter().map(ToString::to_string).collect(),
+            version: self.version,
+        }
     }
 
-    fn from_stored(stored: Self) -> Self {
-        stored
+    fn from_stored(stored: OrderItem) -> Self {
+        Self {
+            conversion_id: stored.conversion_id,
+            waiting: ids(&stored.waiting),
+            version: stored.version,
+        }
     }
 }
 
@@ -80,8 +105,40 @@ pub struct ConversionItem {
     codes: Vec<CodeUseItem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    referral_number: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    referees: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    upline: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    bound_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    new_customer: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    refunded: i64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refund_ids: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    refunded_whole: bool,
     scheme_version: u64,
     version: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,6 +253,14 @@ impl Entity for Conversion {
                 })
                 .collect(),
             number: self.number,
+            referral_number: self.referral_number,
+            referees: self.referees,
+            upline: self.upline.iter().map(ToString::to_string).collect(),
+            bound_at: self.bound_at,
+            new_customer: self.new_customer,
+            refunded: self.refunded,
+            refund_ids: self.refund_ids.iter().map(ToString::to_string).collect(),
+            refunded_whole: self.refunded_whole,
             scheme_version: self.scheme_version,
             version: self.version,
         }
@@ -231,11 +296,7 @@ impl Entity for Conversion {
             referee_id: stored.referee_id,
             referral_id: stored.referral_id,
             attribution: stored.attribution.read(),
-            reward_ids: stored
-                .reward_ids
-                .iter()
-                .filter_map(|id| id.parse().ok())
-                .collect(),
+            reward_ids: ids(&stored.reward_ids),
             skipped: stored.skipped.into_iter().map(skipped).collect(),
             codes: stored
                 .codes
@@ -246,10 +307,22 @@ impl Entity for Conversion {
                 })
                 .collect(),
             number: stored.number,
+            referral_number: stored.referral_number,
+            referees: stored.referees,
+            upline: ids(&stored.upline),
+            bound_at: stored.bound_at,
+            new_customer: stored.new_customer,
+            refunded: stored.refunded,
+            refund_ids: ids(&stored.refund_ids),
+            refunded_whole: stored.refunded_whole,
             scheme_version: stored.scheme_version,
             version: stored.version,
         }
     }
+}
+
+fn ids<T: FromStr>(texts: &[String]) -> Vec<T> {
+    texts.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
 impl MetadataItem {

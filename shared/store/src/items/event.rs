@@ -5,7 +5,8 @@ use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{
-    ClickId, ConversionId, EventId, ParticipantId, ProgramId, ReferralId, RewardId, SurveyId,
+    ClickId, ConversionId, EventId, ParticipantId, PayoutId, ProgramId, ReferralId, RefundId,
+    RewardId, SurveyId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::text::{EventName, Slug};
@@ -118,6 +119,10 @@ struct FactItem {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     reward_id: Option<RewardId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    refund_id: Option<RefundId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    payout_id: Option<PayoutId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     survey_id: Option<SurveyId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     participant_id: Option<ParticipantId>,
@@ -197,6 +202,8 @@ impl FactItem {
             conversion_id: fact.conversion_id,
             referral_id: fact.referral_id,
             reward_id: fact.reward_id,
+            refund_id: fact.refund_id,
+            payout_id: fact.payout_id,
             survey_id: fact.survey_id,
             participant_id: fact.participant_id,
             referrer_id: fact.referrer_id,
@@ -226,6 +233,8 @@ impl FactItem {
             conversion_id: self.conversion_id,
             referral_id: self.referral_id,
             reward_id: self.reward_id,
+            refund_id: self.refund_id,
+            payout_id: self.payout_id,
             survey_id: self.survey_id,
             participant_id: self.participant_id,
             referrer_id: self.referrer_id,

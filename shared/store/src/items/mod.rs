@@ -19,7 +19,7 @@ pub use participant::{CodeRecord, Lookup};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
 pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
-    MailState, ScopeItem, Suppression, TestMail,
+    MailState, Posting, ScopeItem, Suppression, TestMail,
 };
-pub use reward::Voucher;
+pub use reward::{Lot, Voucher};
 pub use survey::SurveyMark;

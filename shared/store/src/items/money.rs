@@ -35,6 +35,7 @@ pub struct BalanceItem {
     pending: i64,
     in_payout: i64,
     paid: i64,
+    receivable: i64,
     unit: String,
 }
 
@@ -57,12 +58,14 @@ impl Entity for UnitBalance {
             pending,
             in_payout,
             paid,
+            receivable,
         } = self.balance;
         BalanceItem {
             available,
             pending,
             in_payout,
             paid,
+            receivable,
             unit: self.unit.clone(),
         }
     }
@@ -73,6 +76,7 @@ impl Entity for UnitBalance {
             pending,
             in_payout,
             paid,
+            receivable,
             unit,
         } = stored;
         Self {
@@ -82,6 +86,7 @@ impl Entity for UnitBalance {
                 pending,
                 in_payout,
                 paid,
+                receivable,
             },
         }
     }

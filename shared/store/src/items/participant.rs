@@ -192,6 +192,8 @@ pub struct ReferralItem {
     referrer_id: ParticipantId,
     #[serde(with = "text")]
     referee_id: ParticipantId,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    path: Vec<String>,
     #[serde(with = "text")]
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
@@ -216,6 +218,7 @@ impl Entity for Referral {
             id: self.id,
             referrer_id: self.referrer_id,
             referee_id: self.referee_id,
+            path: self.path.iter().map(ToString::to_string).collect(),
             created_at: self.created_at,
             touch_at: self.touch_at,
             lead_at: self.lead_at,
@@ -231,6 +234,11 @@ impl Entity for Referral {
             id: stored.id,
             referrer_id: stored.referrer_id,
             referee_id: stored.referee_id,
+            path: stored
+                .path
+                .iter()
+                .filter_map(|id| id.parse().ok())
+                .collect(),
             created_at: stored.created_at,
             touch_at: stored.touch_at,
             lead_at: stored.lead_at,

@@ -6,7 +6,7 @@ use kith_domain::mode::Mode;
 use kith_domain::program::{
     AttributionModel, AttributionPolicy, ConsentPolicy, MailGround, Program, ProgramState,
 };
-use kith_domain::reward::Beneficiary;
+use kith_domain::reward::{Beneficiary, Side};
 use kith_domain::survey::{SurveyRule, SurveyTrigger};
 use kith_domain::text::{EventName, Name, Slug};
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ struct SurveyRuleItem {
     #[serde(with = "text")]
     on: SurveyTrigger,
     #[serde(with = "text")]
-    to: Beneficiary,
+    to: Side,
     delay_hours: u16,
     closes_after_days: u16,
     cooldown_days: u16,

@@ -226,7 +226,40 @@ words! {
     pub enum LedgerReason {
         /// A reward was credited.
         RewardIssued = "reward.issued",
+        /// A reward was used.
+        RewardRedeemed = "reward.redeemed",
+        /// A reward was taken back, in part or whole.
+        RewardTakenBack = "reward.taken_back",
+        /// A taking back was undone.
+        RewardRestored = "reward.restored",
+        /// A reward was not used in time.
+        RewardExpired = "reward.expired",
+        /// What a participant owed was set off against what they had earned.
+        Netted = "netted",
+        /// Listed in a payout.
+        PayoutListed = "payout.listed",
+        /// A line of a payout was paid.
+        PayoutPaid = "payout.paid",
+        /// A line of a payout could not be paid.
+        PayoutFailed = "payout.failed",
+        /// A line of a payout came back.
+        PayoutReturned = "payout.returned",
+        /// Points were spent.
+        Redeemed = "redeemed",
+        /// A spending of points was undone.
+        RedemptionReversed = "redemption.reversed",
     }
+}
+
+/// One line of a ledger entry, with what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// What moved value.
+    pub reason: LedgerReason,
+    /// The reward it is about.
+    pub reward_id: Option<RewardId>,
+    /// The account, the unit and the amount.
+    pub line: Line,
 }
 
 /// An entry of the ledger: all lines of one commit.
@@ -236,12 +269,10 @@ pub struct LedgerEntry {
     pub id: LedgerId,
     /// When, on the program's clock.
     pub at: Timestamp,
-    /// What moved value.
-    pub reason: LedgerReason,
-    /// The reward it is about.
-    pub reward_id: Option<RewardId>,
+    /// The refund, payout or redemption that moved value, by its id.
+    pub cause: Option<String>,
     /// The lines; they sum to zero in every unit.
-    pub lines: Vec<Line>,
+    pub postings: Vec<Posting>,
 }
 
 /// What lies in the table of a ledger entry.
@@ -251,15 +282,17 @@ pub struct LedgerEntryItem {
     id: LedgerId,
     #[serde(with = "text")]
     at: Timestamp,
-    #[serde(with = "text")]
-    reason: LedgerReason,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
-    reward_id: Option<RewardId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
     lines: Vec<LineItem>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct LineItem {
+    #[serde(with = "text")]
+    reason: LedgerReason,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    reward_id: Option<RewardId>,
     account: AccountItem,
     #[serde(with = "text")]
     unit: Unit,
@@ -273,6 +306,7 @@ enum AccountItem {
     Liability(#[serde(with = "text")] ParticipantId),
     InPayout(#[serde(with = "text")] ParticipantId),
     Settled(#[serde(with = "text")] ParticipantId),
+    Receivable(#[serde(with = "text")] ParticipantId),
 }
 
 impl From<Account> for AccountItem {
@@ -282,6 +316,7 @@ impl From<Account> for AccountItem {
             Account::Liability(id) => Self::Liability(id),
             Account::InPayout(id) => Self::InPayout(id),
             Account::Settled(id) => Self::Settled(id),
+            Account::Receivable(id) => Self::Receivable(id),
         }
     }
 }
@@ -293,6 +328,7 @@ impl From<AccountItem> for Account {
             AccountItem::Liability(id) => Self::Liability(id),
             AccountItem::InPayout(id) => Self::InPayout(id),
             AccountItem::Settled(id) => Self::Settled(id),
+            AccountItem::Receivable(id) => Self::Receivable(id),
         }
     }
 }
@@ -302,32 +338,36 @@ impl Entity for LedgerEntry {
     const KIND: &'static str = "ledger";
 
     fn to_stored(&self) -> LedgerEntryItem {
-        let line = |line: &Line| LineItem {
-            account: line.account.into(),
-            unit: line.unit,
-            amount: line.amount,
+        let line = |posting: &Posting| LineItem {
+            reason: posting.reason,
+            reward_id: posting.reward_id,
+            account: posting.line.account.into(),
+            unit: posting.line.unit,
+            amount: posting.line.amount,
         };
         LedgerEntryItem {
             id: self.id,
             at: self.at,
-            reason: self.reason,
-            reward_id: self.reward_id,
-            lines: self.lines.iter().map(line).collect(),
+            cause: self.cause.clone(),
+            lines: self.postings.iter().map(line).collect(),
         }
     }
 
     fn from_stored(stored: LedgerEntryItem) -> Self {
-        let line = |line: LineItem| Line {
-            account: line.account.into(),
-            unit: line.unit,
-            amount: line.amount,
+        let posting = |line: LineItem| Posting {
+            reason: line.reason,
+            reward_id: line.reward_id,
+            line: Line {
+                account: line.account.into(),
+                unit: line.unit,
+                amount: line.amount,
+            },
         };
         Self {
             id: stored.id,
             at: stored.at,
-            reason: stored.reason,
-            reward_id: stored.reward_id,
-            lines: stored.lines.into_iter().map(line).collect(),
+            cause: stored.cause,
+            postings: stored.lines.into_iter().map(posting).collect(),
         }
     }
 }

@@ -1,8 +1,13 @@
 use jiff::Timestamp;
 use kith_domain::code::VoucherCode;
-use kith_domain::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
-use kith_domain::reward::{Beneficiary, Discount, Reward, RewardState, RewardValue, Transition};
-use kith_domain::text::Slug;
+use kith_domain::id::{ConversionId, OfferId, ParticipantId, ProgramId, ReferralId, RewardId};
+use kith_domain::incentive::SkipReason;
+use kith_domain::money::{Sku, Unit};
+use kith_domain::reward::{
+    Basis, Beneficiary, BudgetShare, Discount, LimitApplied, Reward, RewardSource, RewardState,
+    RewardValue, Transition,
+};
+use kith_domain::text::{ExternalId, Slug};
 use serde::{Deserialize, Serialize};
 
 use super::MoneyItem;
@@ -13,9 +18,18 @@ use crate::item::{Entity, text, text_option};
 #[serde(rename_all = "snake_case", tag = "kind", content = "value")]
 pub(crate) enum ValueItem {
     Cash(MoneyItem),
-    DiscountShare { basis_points: u32 },
+    DiscountShare {
+        basis_points: u32,
+    },
     DiscountAmount(MoneyItem),
-    Points { points: i64 },
+    Points {
+        points: i64,
+    },
+    FreeProduct {
+        #[serde(with = "text")]
+        sku: Sku,
+        quantity: u32,
+    },
 }
 
 impl From<RewardValue> for ValueItem {
@@ -27,6 +41,7 @@ impl From<RewardValue> for ValueItem {
             }
             RewardValue::Discount(Discount::Amount(money)) => Self::DiscountAmount(money.into()),
             RewardValue::Points(points) => Self::Points { points },
+            RewardValue::FreeProduct { sku, quantity } => Self::FreeProduct { sku, quantity },
         }
     }
 }
@@ -40,6 +55,7 @@ impl From<ValueItem> for RewardValue {
             }
             ValueItem::DiscountAmount(money) => Self::Discount(Discount::Amount(money.into())),
             ValueItem::Points { points } => Self::Points(points),
+            ValueItem::FreeProduct { sku, quantity } => Self::FreeProduct { sku, quantity },
         }
     }
 }
@@ -56,12 +72,19 @@ pub struct RewardItem {
     #[serde(with = "text")]
     beneficiary: Beneficiary,
     #[serde(with = "text")]
-    conversion_id: ConversionId,
-    #[serde(with = "text")]
-    referral_id: ReferralId,
-    #[serde(with = "text")]
-    incentive_id: Slug,
+    source: RewardSource,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    conversion_id: Option<ConversionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    referral_id: Option<ReferralId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    incentive_id: Option<Slug>,
     scheme_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    basis: Option<BasisItem>,
+    /// What it was made with, where it is worth something else by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    original: Option<ValueItem>,
     worth: ValueItem,
     #[serde(with = "text")]
     state: RewardState,
@@ -71,6 +94,10 @@ pub struct RewardItem {
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     issued_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_after_days: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    usable_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     voucher_code: Option<VoucherCode>,
     history: Vec<TransitionItem>,
@@ -86,6 +113,73 @@ struct TransitionItem {
     by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BasisItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tier: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<LimitItem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<BudgetShareItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rates_version: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LimitItem {
+    #[serde(with = "text")]
+    limit: SkipReason,
+    used: i64,
+    cap: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BudgetShareItem {
+    window: String,
+    shard: u8,
+    amount: i64,
+}
+
+impl BasisItem {
+    fn of(basis: &Basis) -> Self {
+        let limit = |applied: &LimitApplied| LimitItem {
+            limit: SkipReason::limit(applied.limit),
+            used: applied.used_before,
+            cap: applied.cap,
+        };
+        let share = |share: &BudgetShare| BudgetShareItem {
+            window: share.window.clone(),
+            shard: share.shard,
+            amount: share.amount,
+        };
+        Self {
+            tier: basis.tier,
+            limits: basis.limits.iter().map(limit).collect(),
+            budgets: basis.budgets.iter().map(share).collect(),
+            rates_version: basis.rates_version,
+        }
+    }
+
+    fn read(self) -> Basis {
+        let limit = |item: LimitItem| LimitApplied {
+            limit: item.limit.as_str(),
+            used_before: item.used,
+            cap: item.cap,
+        };
+        let share = |item: BudgetShareItem| BudgetShare {
+            window: item.window,
+            shard: item.shard,
+            amount: item.amount,
+        };
+        Basis {
+            tier: self.tier,
+            limits: self.limits.into_iter().map(limit).collect(),
+            budgets: self.budgets.into_iter().map(share).collect(),
+            rates_version: self.rates_version,
+        }
+    }
 }
 
 impl Entity for Reward {
@@ -104,15 +198,20 @@ impl Entity for Reward {
             program_id: self.program,
             beneficiary_id: self.beneficiary_id,
             beneficiary: self.beneficiary,
+            source: self.source,
             conversion_id: self.conversion_id,
             referral_id: self.referral_id,
             incentive_id: self.incentive_id.clone(),
             scheme_version: self.scheme_version,
+            basis: self.basis.as_ref().map(BasisItem::of),
+            original: (self.original != self.value).then(|| self.original.into()),
             worth: self.value.into(),
             state: self.state,
             release_at: self.release_at,
             created_at: self.created_at,
             issued_at: self.issued_at,
+            expires_after_days: self.expires_after_days,
+            usable_until: self.expires_at,
             voucher_code: self.voucher_code.clone(),
             history: self.history.iter().map(step).collect(),
             version: self.version,
@@ -131,15 +230,20 @@ impl Entity for Reward {
             program: stored.program_id,
             beneficiary_id: stored.beneficiary_id,
             beneficiary: stored.beneficiary,
+            source: stored.source,
             conversion_id: stored.conversion_id,
             referral_id: stored.referral_id,
             incentive_id: stored.incentive_id,
             scheme_version: stored.scheme_version,
+            basis: stored.basis.map(BasisItem::read),
+            original: stored.original.unwrap_or(stored.worth).into(),
             value: stored.worth.into(),
             state: stored.state,
             release_at: stored.release_at,
             created_at: stored.created_at,
             issued_at: stored.issued_at,
+            expires_after_days: stored.expires_after_days,
+            expires_at: stored.usable_until,
             voucher_code: stored.voucher_code,
             history: stored.history.into_iter().map(step).collect(),
             version: stored.version,
@@ -147,15 +251,26 @@ impl Entity for Reward {
     }
 }
 
-/// Whose reward a voucher belongs to.
+/// A voucher: whose it is, and what it was used for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voucher {
     /// The code.
     #[serde(with = "text")]
     pub code: VoucherCode,
-    /// The reward.
-    #[serde(with = "text")]
-    pub reward_id: RewardId,
+    /// The reward that it was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub reward_id: Option<RewardId>,
+    /// The offer that it was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub offer_id: Option<OfferId>,
+    /// What it was used for, in the shop's own name: an order.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub used_for: Option<ExternalId>,
+    /// The conversion that named it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub conversion_id: Option<ConversionId>,
+    /// Counts writes; guards every change.
+    pub version: u64,
 }
 
 impl Entity for Voucher {
@@ -168,5 +283,83 @@ impl Entity for Voucher {
 
     fn from_stored(stored: Self) -> Self {
         stored
+    }
+}
+
+/// What is left of a credit in its beneficiary's liability: consumed by payouts and redemptions,
+/// oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    /// In what.
+    pub unit: Unit,
+    /// When it was credited, on the program's clock: the order of use.
+    pub credited_at: Timestamp,
+    /// What it is named after: the reward, or the payout whose money came back.
+    pub name: String,
+    /// The rewards in it: one, unless it is money that came back.
+    pub reward_ids: Vec<RewardId>,
+    /// How much is left, at least 1.
+    pub remaining: i64,
+    /// Counts writes; guards every change.
+    pub version: u64,
+}
+
+/// What lies in the table of a lot.
+#[derive(Serialize, Deserialize)]
+pub struct LotItem {
+    #[serde(with = "text")]
+    unit: Unit,
+    #[serde(with = "text")]
+    credited_at: Timestamp,
+    name: String,
+    reward_ids: Vec<String>,
+    remaining: i64,
+    version: u64,
+}
+
+impl Entity for Lot {
+    type Stored = LotItem;
+    const KIND: &'static str = "lot";
+
+    fn to_stored(&self) -> LotItem {
+        LotItem {
+            unit: self.unit,
+            credited_at: self.credited_at,
+            name: self.name.clone(),
+            reward_ids: self.reward_ids.iter().map(ToString::to_string).collect(),
+            remaining: self.remaining,
+            version: self.version,
+        }
+    }
+
+    fn from_stored(stored: LotItem) -> Self {
+        Self {
+            unit: stored.unit,
+            credited_at: stored.credited_at,
+            name: stored.name,
+            reward_ids: stored
+                .reward_ids
+                .iter()
+                .filter_map(|id| id.parse().ok())
+                .collect(),
+            remaining: stored.remaining,
+            version: stored.version,
+        }
+    }
+}
+
+impl Lot {
+    /// The lot of a reward that is issued: what it is worth, where that is something to credit.
+    #[must_use]
+    pub fn of_reward(reward: &Reward) -> Option<Self> {
+        let (unit, remaining) = reward.value.credit()?;
+        Some(Self {
+            unit,
+            credited_at: reward.issued_at?,
+            name: reward.id.to_string(),
+            reward_ids: vec![reward.id],
+            remaining,
+            version: 0,
+        })
     }
 }
