@@ -33,6 +33,7 @@ pub mod notice;
 pub mod nps;
 pub mod participant;
 pub mod program;
+pub mod rates;
 pub mod reward;
 pub mod share;
 pub mod signed;

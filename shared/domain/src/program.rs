@@ -6,6 +6,7 @@ use crate::destination::{AllowedHost, Destination};
 use crate::id::ProgramId;
 use crate::incentive::Incentive;
 use crate::mode::Mode;
+use crate::rates::Rates;
 use crate::survey::SurveyRule;
 use crate::text::Name;
 use crate::words::words;
@@ -125,6 +126,8 @@ pub struct Program {
     pub consent: ConsentPolicy,
     /// What is earned, at most [`INCENTIVES_MAX`].
     pub incentives: Vec<Incentive>,
+    /// How amounts of different currencies are compared.
+    pub rates: Rates,
     /// How long rewards are held, in days.
     pub hold_days: u16,
     /// Who is asked how it went, at most [`SURVEYS_MAX`].
