@@ -83,6 +83,18 @@ impl Commit {
         self
     }
 
+    /// The same for an incentive that gets its first budget: over how many counters it is spread. The
+    /// program's version guards it.
+    pub fn first_budget(&mut self, program: ProgramId, incentive: &Incentive) -> &mut Self {
+        self.put(
+            keys::incentive(program, &incentive.id),
+            &IncentiveIdentity::from(incentive),
+            Write::Overwrite,
+            Indexes::default(),
+        );
+        self
+    }
+
     /// Sets a test program's clock forward; it is refused when the clock is further already.
     pub fn clock(&mut self, program: ProgramId, clock: ProgramClock) -> &mut Self {
         self.raise(

@@ -9,7 +9,7 @@ mod survey;
 
 pub use conversion::conversion;
 pub use participant::{participant, referral};
-pub use program::program;
+pub use program::{incentive, program};
 pub use reward::{beneficiary, reward, reward_in_conversion, value};
 pub use survey::survey;
 

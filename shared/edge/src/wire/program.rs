@@ -1,10 +1,12 @@
-use kith_domain::incentive::{Incentive, Limits};
+mod incentive;
+
 use kith_domain::program::Program;
-use kith_domain::reward::{Discount, RewardValue};
+use kith_domain::rates::Rate;
 use kith_domain::survey::SurveyRule;
 use serde_json::{Value, json};
 
-use super::{beneficiary, instant, money, present};
+pub use self::incentive::incentive;
+use super::instant;
 
 /// A program, defaults filled in.
 #[must_use]
@@ -25,6 +27,8 @@ pub fn program(program: &Program) -> Value {
             "mail": program.consent.mail.as_str(),
         },
         "incentives": program.incentives.iter().map(incentive).collect::<Vec<_>>(),
+        "rates": program.rates.pairs.iter().map(rate).collect::<Vec<_>>(),
+        "rates_version": program.rates.version,
         "hold_days": program.hold_days,
         "surveys": program.surveys.iter().map(survey_rule).collect::<Vec<_>>(),
         "state": program.state.as_str(),
@@ -33,50 +37,12 @@ pub fn program(program: &Program) -> Value {
     })
 }
 
-fn incentive(incentive: &Incentive) -> Value {
-    let conditions = present(json!({
-        "minimum_amount": incentive.conditions.minimum_amount.map(money),
-        "first_conversion_only": incentive.conditions.first_conversion_only.then_some(true),
-    }));
-    let Limits {
-        per_referrer_per_day,
-        per_referrer_per_week,
-        per_referrer_per_month,
-        per_referrer,
-        per_referee,
-    } = incentive.limits;
-    let limits = present(json!({
-        "per_referrer_per_day": per_referrer_per_day,
-        "per_referrer_per_week": per_referrer_per_week,
-        "per_referrer_per_month": per_referrer_per_month,
-        "per_referrer": per_referrer,
-        "per_referee": per_referee,
-    }));
+fn rate(rate: &Rate) -> Value {
     json!({
-        "id": incentive.id.as_str(),
-        "on": incentive.on.as_str(),
-        "beneficiary": beneficiary(incentive.beneficiary),
-        "reward": rule(incentive.reward),
-        "conditions": conditions,
-        "limits": limits,
+        "from": rate.from.code(),
+        "to": rate.to.code(),
+        "rate_millionths": rate.millionths,
     })
-}
-
-/// What a rule gives, as it is written in a program.
-fn rule(value: RewardValue) -> Value {
-    match value {
-        RewardValue::Cash(amount) => json!({"kind": "cash", "amount": money(amount)}),
-        RewardValue::Discount(Discount::Amount(amount)) => {
-            json!({"kind": "discount", "amount": money(amount)})
-        }
-        RewardValue::Discount(Discount::BasisPoints(share)) => {
-            json!({"kind": "discount", "basis_points": share})
-        }
-        RewardValue::Points(points) => json!({"kind": "points", "points": points}),
-        RewardValue::FreeProduct { sku, quantity } => {
-            json!({"kind": "free_product", "sku": sku.as_str(), "quantity": quantity})
-        }
-    }
 }
 
 fn survey_rule(rule: &SurveyRule) -> Value {

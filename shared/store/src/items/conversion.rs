@@ -143,7 +143,7 @@ fn is_false(flag: &bool) -> bool {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum MetadataItem {
+pub(super) enum MetadataItem {
     Boolean(bool),
     Integer(i64),
     Text(String),
@@ -276,6 +276,7 @@ impl Entity for Conversion {
             incentive_id: item.incentive_id,
             beneficiary: item.beneficiary,
             reason: item.reason,
+            budget: None,
         };
         Self {
             id: stored.id,
@@ -326,7 +327,7 @@ fn ids<T: FromStr>(texts: &[String]) -> Vec<T> {
 }
 
 impl MetadataItem {
-    fn of(value: &MetadataValue) -> Self {
+    pub(super) fn of(value: &MetadataValue) -> Self {
         match value {
             MetadataValue::Text(text) => Self::Text(text.to_string()),
             MetadataValue::Integer(number) => Self::Integer(*number),
@@ -334,7 +335,7 @@ impl MetadataItem {
         }
     }
 
-    fn read(self) -> Option<MetadataValue> {
+    pub(super) fn read(self) -> Option<MetadataValue> {
         match self {
             Self::Text(text) => MetadataValue::text(&text).ok(),
             Self::Integer(number) => Some(MetadataValue::Integer(number)),

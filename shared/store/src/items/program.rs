@@ -1,19 +1,22 @@
 use jiff::{SignedDuration, Timestamp};
 use kith_domain::destination::{AllowedHost, Destination};
 use kith_domain::id::ProgramId;
-use kith_domain::incentive::{Conditions, Incentive, Limits};
+use kith_domain::incentive::Incentive;
 use kith_domain::mode::Mode;
+use kith_domain::money::Currency;
 use kith_domain::program::{
     AttributionModel, AttributionPolicy, ConsentPolicy, MailGround, Program, ProgramState,
 };
+use kith_domain::rates::{Rate, Rates};
 use kith_domain::reward::{Beneficiary, Side};
 use kith_domain::survey::{SurveyRule, SurveyTrigger};
-use kith_domain::text::{EventName, Name, Slug};
+use kith_domain::text::{Name, Slug};
 use serde::{Deserialize, Serialize};
 
-use super::MoneyItem;
-use super::reward::ValueItem;
+use self::incentive::IncentiveItem;
 use crate::item::{Entity, text};
+
+mod incentive;
 
 /// What lies in the table of a program.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +38,10 @@ pub struct ProgramItem {
     #[serde(with = "text")]
     mail_ground: MailGround,
     incentives: Vec<IncentiveItem>,
+    #[serde(default)]
+    rates_version: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rates: Vec<RateItem>,
     hold_days: u16,
     surveys: Vec<SurveyRuleItem>,
     #[serde(with = "text")]
@@ -48,28 +55,12 @@ pub struct ProgramItem {
 }
 
 #[derive(Serialize, Deserialize)]
-struct IncentiveItem {
+struct RateItem {
     #[serde(with = "text")]
-    id: Slug,
+    from: Currency,
     #[serde(with = "text")]
-    on: EventName,
-    #[serde(with = "text")]
-    beneficiary: Beneficiary,
-    reward: ValueItem,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    minimum_amount: Option<MoneyItem>,
-    #[serde(default)]
-    first_conversion_only: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    per_referrer_per_day: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    per_referrer_per_week: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    per_referrer_per_month: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    per_referrer: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    per_referee: Option<u32>,
+    to: Currency,
+    millionths: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,6 +101,8 @@ impl Entity for Program {
             tracking_required: self.consent.tracking_required,
             mail_ground: self.consent.mail,
             incentives: self.incentives.iter().map(IncentiveItem::of).collect(),
+            rates_version: self.rates.version,
+            rates: self.rates.pairs.iter().map(RateItem::of).collect(),
             hold_days: self.hold_days,
             surveys: self.surveys.iter().map(survey).collect(),
             state: self.state,
@@ -149,6 +142,10 @@ impl Entity for Program {
                 .into_iter()
                 .map(IncentiveItem::read)
                 .collect(),
+            rates: Rates {
+                version: stored.rates_version,
+                pairs: stored.rates.into_iter().map(RateItem::read).collect(),
+            },
             hold_days: stored.hold_days,
             surveys: stored.surveys.into_iter().map(survey).collect(),
             state: stored.state,
@@ -160,47 +157,20 @@ impl Entity for Program {
     }
 }
 
-impl IncentiveItem {
-    fn of(incentive: &Incentive) -> Self {
-        let Limits {
-            per_referrer_per_day,
-            per_referrer_per_week,
-            per_referrer_per_month,
-            per_referrer,
-            per_referee,
-        } = incentive.limits;
+impl RateItem {
+    fn of(rate: &Rate) -> Self {
         Self {
-            id: incentive.id.clone(),
-            on: incentive.on.clone(),
-            beneficiary: incentive.beneficiary,
-            reward: incentive.reward.into(),
-            minimum_amount: incentive.conditions.minimum_amount.map(MoneyItem::from),
-            first_conversion_only: incentive.conditions.first_conversion_only,
-            per_referrer_per_day,
-            per_referrer_per_week,
-            per_referrer_per_month,
-            per_referrer,
-            per_referee,
+            from: rate.from,
+            to: rate.to,
+            millionths: rate.millionths,
         }
     }
 
-    fn read(self) -> Incentive {
-        Incentive {
-            id: self.id,
-            on: self.on,
-            beneficiary: self.beneficiary,
-            reward: self.reward.into(),
-            conditions: Conditions {
-                minimum_amount: self.minimum_amount.map(Into::into),
-                first_conversion_only: self.first_conversion_only,
-            },
-            limits: Limits {
-                per_referrer_per_day: self.per_referrer_per_day,
-                per_referrer_per_week: self.per_referrer_per_week,
-                per_referrer_per_month: self.per_referrer_per_month,
-                per_referrer: self.per_referrer,
-                per_referee: self.per_referee,
-            },
+    fn read(self) -> Rate {
+        Rate {
+            from: self.from,
+            to: self.to,
+            millionths: self.millionths,
         }
     }
 }
@@ -286,6 +256,9 @@ pub struct IncentiveIdentity {
     /// Who earns.
     #[serde(with = "text")]
     pub beneficiary: Beneficiary,
+    /// Over how many counters its budgets are spread, fixed with its first one; 0 before.
+    #[serde(default)]
+    pub budget_shards: u8,
 }
 
 impl From<&Incentive> for IncentiveIdentity {
@@ -293,6 +266,7 @@ impl From<&Incentive> for IncentiveIdentity {
         Self {
             reward_kind: incentive.reward.kind().to_owned(),
             beneficiary: incentive.beneficiary,
+            budget_shards: incentive.budget_shards,
         }
     }
 }
