@@ -33,7 +33,9 @@ pub enum CodeError {
     #[error("must be {REFERRAL_CODE_MIN} to {REFERRAL_CODE_MAX} of A-Z, a-z, 0-9, `-`, `_`")]
     Referral,
     /// Not a [`VoucherCode`].
-    #[error("must be 1 to {OWN_VOUCHER_CODE_MAX} visible ASCII characters without spaces, as it was issued")]
+    #[error(
+        "must be 1 to {OWN_VOUCHER_CODE_MAX} visible ASCII characters without spaces, as it was issued"
+    )]
     Voucher,
 }
 

@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::attribution::Attribution;
 use crate::email::EmailHash;
 use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, RewardId};
-use crate::incentive::Skipped;
+use crate::incentive::{Facts, Party, Skipped};
 use crate::money::Money;
-use crate::text::{CountryCode, EventName, ExternalId, Metadata};
+use crate::rates::Rates;
+use crate::text::{CountryCode, EventName, ExternalId, Metadata, Slug};
 use crate::words::words;
 
 /// How far ahead of now a conversion may say it happened: clocks differ.
@@ -135,6 +136,50 @@ pub struct Conversion {
     pub scheme_version: u64,
     /// Counts writes; guards every change.
     pub version: u64,
+}
+
+impl Conversion {
+    /// The facts that it was judged by, as far as they are kept: whoever is involved is taken to take
+    /// part, and the program to give rewards. `upline` is [`Self::parties_above`]; `offer` the rule
+    /// whose offer it used. `None` if it has no referrer.
+    #[must_use]
+    pub fn facts<'a>(
+        &'a self,
+        upline: &'a [Party],
+        offer: Option<&'a Slug>,
+        rates: &'a Rates,
+    ) -> Option<Facts<'a>> {
+        let chosen = self.attribution.chosen.as_ref()?;
+        let party = |id| Party { id, active: true };
+        Some(Facts {
+            event: &self.content.event,
+            amount: self.content.amount,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            country: self.content.country,
+            channel: chosen.channel,
+            metadata: &self.content.metadata,
+            new_customer: self.new_customer,
+            conversion_number: self.number?,
+            referral_number: self.referral_number,
+            referees: self.referees.unwrap_or_default(),
+            bound_at: self.bound_at.unwrap_or(self.recorded_at),
+            referrer: party(chosen.referrer_id),
+            referee: party(self.referee_id),
+            upline,
+            offer,
+            gives_rewards: true,
+            rates,
+            spread: 0,
+        })
+    }
+
+    /// Who stood above the referrer, as parties.
+    #[must_use]
+    pub fn parties_above(&self) -> Vec<Party> {
+        let party = |&id: &ParticipantId| Party { id, active: true };
+        self.upline.iter().map(party).collect()
+    }
 }
 
 /// What a code in a report was.

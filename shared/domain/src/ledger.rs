@@ -45,10 +45,9 @@ impl Account {
     pub fn participant(self) -> Option<ParticipantId> {
         match self {
             Self::Expense => None,
-            Self::Liability(id)
-            | Self::InPayout(id)
-            | Self::Settled(id)
-            | Self::Receivable(id) => Some(id),
+            Self::Liability(id) | Self::InPayout(id) | Self::Settled(id) | Self::Receivable(id) => {
+                Some(id)
+            }
         }
     }
 }

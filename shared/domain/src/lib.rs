@@ -37,6 +37,7 @@ pub mod rates;
 pub mod reward;
 pub mod share;
 pub mod signed;
+pub mod simulation;
 pub mod survey;
 pub mod text;
 pub mod token;

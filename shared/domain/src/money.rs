@@ -260,10 +260,21 @@ mod tests {
     #[test]
     fn a_unit_reads_back() {
         for text in ["EUR", "points", "items:CAKE-1", "items:a/b:c"] {
-            assert_eq!(text.parse::<Unit>().map(|unit| unit.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                text.parse::<Unit>().map(|unit| unit.to_string()),
+                Ok(text.to_owned())
+            );
         }
         let long = format!("items:{}", "x".repeat(65));
-        for bad in ["", "eur", "items:", "items:a b", "items:ä", "points ", &long] {
+        for bad in [
+            "",
+            "eur",
+            "items:",
+            "items:a b",
+            "items:ä",
+            "points ",
+            &long,
+        ] {
             assert_eq!(bad.parse::<Unit>(), Err(UnknownUnit), "{bad}");
         }
     }

@@ -563,6 +563,13 @@ impl Reward {
         }
     }
 
+    /// Whether it was given before paying: it was used when it was made.
+    #[must_use]
+    pub fn was_offered(&self) -> bool {
+        let first = self.history.first();
+        first.is_some_and(|made| made.to == RewardState::Redeemed)
+    }
+
     /// Whether all of it was taken back by a refund, which may be undone.
     #[must_use]
     pub fn is_taken_back(&self) -> bool {
