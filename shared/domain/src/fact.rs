@@ -11,7 +11,7 @@ use crate::id::{
     ClickId, ConversionId, ParticipantId, PayoutId, ReferralId, RefundId, RewardId, SurveyId,
 };
 use crate::money::Money;
-use crate::reward::RewardValue;
+use crate::reward::{Reward, RewardValue};
 use crate::text::{EventName, Slug};
 use crate::words::words;
 
@@ -165,6 +165,22 @@ impl Fact {
             first_qualified_at: None,
             conversion_number: None,
             referral_number: None,
+        }
+    }
+
+    /// What happened to a reward.
+    #[must_use]
+    pub fn of_reward(kind: FactKind, reward: &Reward) -> Self {
+        Self {
+            reward_id: Some(reward.id),
+            conversion_id: reward.conversion_id,
+            referral_id: reward.referral_id,
+            participant_id: Some(reward.beneficiary_id),
+            beneficiary_id: Some(reward.beneficiary_id),
+            rule_id: reward.incentive_id.clone(),
+            value: Some(reward.value),
+            issued_at: reward.issued_at,
+            ..Self::new(kind)
         }
     }
 }

@@ -42,4 +42,5 @@ pub mod survey;
 pub mod text;
 pub mod token;
 pub mod visitor;
+pub mod voucher;
 pub mod words;

@@ -269,8 +269,43 @@ pub struct Voucher {
     /// The conversion that named it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     pub conversion_id: Option<ConversionId>,
+    /// When it was used, on the program's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub used_at: Option<Timestamp>,
     /// Counts writes; guards every change.
     pub version: u64,
+}
+
+impl Voucher {
+    /// An unused voucher of a reward.
+    #[must_use]
+    pub fn of_reward(code: VoucherCode, reward: RewardId) -> Self {
+        Self {
+            reward_id: Some(reward),
+            ..Self::new(code)
+        }
+    }
+
+    /// An unused voucher of an offer.
+    #[must_use]
+    pub fn of_offer(code: VoucherCode, offer: OfferId) -> Self {
+        Self {
+            offer_id: Some(offer),
+            ..Self::new(code)
+        }
+    }
+
+    fn new(code: VoucherCode) -> Self {
+        Self {
+            code,
+            reward_id: None,
+            offer_id: None,
+            used_for: None,
+            conversion_id: None,
+            used_at: None,
+            version: 1,
+        }
+    }
 }
 
 impl Entity for Voucher {
@@ -359,7 +394,17 @@ impl Lot {
             name: reward.id.to_string(),
             reward_ids: vec![reward.id],
             remaining,
-            version: 0,
+            version: 1,
         })
+    }
+
+    /// The lot as it is written when so much of it is left.
+    #[must_use]
+    pub fn with_remaining(&self, remaining: i64) -> Self {
+        Self {
+            remaining,
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        }
     }
 }
