@@ -5,11 +5,11 @@ use kith_domain::attribution::Attribution;
 use kith_domain::conversion::{Conversion, ConversionState};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ReferralId, RewardId};
-use kith_domain::incentive::{self, Earned, Evaluation, Facts, LimitSubject, Party};
+use kith_domain::incentive::{self, Earned, Evaluation, Facts, LimitSubject, Party, Used};
 use kith_domain::participant::{Participant, Referral, ReferralState};
 use kith_domain::program::{Program, ProgramState};
 use kith_domain::reward::{Reward, RewardSource, RewardState, Transition};
-use kith_domain::text::EventName;
+use kith_domain::text::{EventName, Slug};
 use kith_edge::desk::View;
 use kith_store::items::Counters;
 use kith_store::{Commit, Count, CountGuard, Was};
@@ -47,6 +47,25 @@ pub(crate) struct Inputs<'a> {
     pub(crate) referrer: &'a (Participant, Counters),
 }
 
+/// The counters as they were read.
+struct Counted<'a> {
+    referrer: &'a Counters,
+    referee: &'a Counters,
+}
+
+impl Used for Counted<'_> {
+    fn counter(&self, subject: LimitSubject, name: &str) -> u64 {
+        match subject {
+            LimitSubject::Referrer => self.referrer.get(name),
+            LimitSubject::Referee => self.referee.get(name),
+        }
+    }
+
+    fn budget(&self, _: &Slug, _: &str, _: u8) -> i64 {
+        0
+    }
+}
+
 impl Decision {
     /// Decides what a conversion with this attribution earns.
     pub(crate) fn make(
@@ -62,10 +81,26 @@ impl Decision {
         } = inputs;
         let event = &conversion.content.event;
         let conversion_number = referee.counters.get(&conversions(event)).saturating_add(1);
+        let (bond, bond_was) = bond(inputs, &conversion, &attribution);
+        let first = referee
+            .bond
+            .as_ref()
+            .is_none_or(|bond| bond.first_qualified_at.is_none());
+        let referral_number = first.then(|| referrer_counters.get(REFEREES).saturating_add(1));
+        let chosen = attribution.chosen.as_ref();
         let facts = Facts {
             event,
             amount: conversion.content.amount,
+            occurred_at: conversion.occurred_at,
+            recorded_at: view.now,
+            country: conversion.content.country,
+            channel: chosen.and_then(|chosen| chosen.channel),
+            metadata: &conversion.content.metadata,
+            new_customer: conversion.new_customer,
             conversion_number,
+            referral_number,
+            referees: referral_number.unwrap_or_else(|| referrer_counters.get(REFEREES)),
+            bound_at: bond.created_at,
             referrer: Party {
                 id: referrer.id,
                 active: referrer.is_active(),
@@ -74,24 +109,24 @@ impl Decision {
                 id: referee.person.id,
                 active: referee.person.is_active(),
             },
+            upline: &[],
+            offer: None,
             gives_rewards: view.program.state != ProgramState::Archived,
-            recorded_at: view.now,
+            rates: &rules.rates,
+            spread: 0,
         };
-        let used = |subject, counter: &str| match subject {
-            LimitSubject::Referrer => referrer_counters.get(counter),
-            LimitSubject::Referee => referee.counters.get(counter),
+        let counted = Counted {
+            referrer: referrer_counters,
+            referee: &referee.counters,
         };
         let Evaluation {
             earned,
             skipped,
-            rests_on_conversion_number,
-        } = incentive::evaluate(&rules.incentives, &facts, used);
-        let (bond, bond_was) = bond(inputs, &conversion, &attribution);
-        let first = referee
-            .bond
-            .as_ref()
-            .is_none_or(|bond| bond.first_qualified_at.is_none());
-        let referral_number = first.then(|| referrer_counters.get(REFEREES).saturating_add(1));
+            conversion_number: same,
+            referees: _,
+            referral_number: _,
+        } = incentive::evaluate(&rules.incentives, &facts, &counted);
+        let rests_on_conversion_number = !same.is_all();
         let rewards: Vec<Reward> = earned
             .iter()
             .map(|earned| reward(view, rules, &conversion, bond.id, earned))
