@@ -188,6 +188,13 @@ impl Reader<'_> {
         } else {
             0
         };
+        if item.facts.is_empty() {
+            // It woke somebody, and tells nobody anything.
+            self.at = Position {
+                item: item.id,
+                facts: 0,
+            };
+        }
         for (index, recorded) in item.facts.iter().enumerate().skip(told) {
             self.at = Position {
                 item: item.id,

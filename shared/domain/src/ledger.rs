@@ -103,6 +103,61 @@ pub fn check(lines: &[Line]) -> Result<(), Unbalanced> {
     Ok(())
 }
 
+/// What moved between the participants' side of the ledger (liability, in payout, receivable) and the
+/// rest of it, in one unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Turnover {
+    /// What the program spent on participants: came from expense.
+    pub earned: i64,
+    /// What went back to expense: taken back, or not used in time.
+    pub taken_back: i64,
+    /// What was paid or spent: went to settled, less what came back from there.
+    pub paid: i64,
+}
+
+impl Turnover {
+    /// What a line adds.
+    #[must_use]
+    pub fn of_line(line: &Line) -> Self {
+        let none = Self::default();
+        match line.account {
+            Account::Expense if line.amount < 0 => Self {
+                earned: line.amount.saturating_neg(),
+                ..none
+            },
+            Account::Expense => Self {
+                taken_back: line.amount,
+                ..none
+            },
+            Account::Settled(_) => Self {
+                paid: line.amount,
+                ..none
+            },
+            // The participants' side itself: what one of these accounts loses another one gets, or it
+            // stands in a line above.
+            Account::Liability(_) | Account::InPayout(_) | Account::Receivable(_) => none,
+        }
+    }
+
+    /// The sum of two.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            earned: self.earned.saturating_add(other.earned),
+            taken_back: self.taken_back.saturating_add(other.taken_back),
+            paid: self.paid.saturating_add(other.paid),
+        }
+    }
+
+    /// By how much it changes what the participants have.
+    #[must_use]
+    pub fn change(self) -> i64 {
+        self.earned
+            .saturating_sub(self.taken_back)
+            .saturating_sub(self.paid)
+    }
+}
+
 /// What a participant has in one unit. The parts are signed: what is taken back after it was paid
 /// leaves `available` negative, and what is earned next is set off against it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -182,6 +237,32 @@ mod tests {
             prop_assert_eq!(check(&lines), Ok(()));
             lines[1].amount += off;
             prop_assert_eq!(check(&lines), Err(Unbalanced));
+        }
+    }
+
+    proptest! {
+        /// Whatever moves between accounts: what the participants have changes by what was earned less
+        /// what was taken back and paid.
+        #[test]
+        fn the_turnover_explains_what_the_participants_have(
+            moves in prop::collection::vec((0usize..5, 0usize..5, 1i64..1_000_000), 0..40),
+        ) {
+            let ann = ParticipantId::new(Timestamp::UNIX_EPOCH, [1; 10]);
+            let accounts = [
+                Account::Expense, Account::Liability(ann), Account::InPayout(ann), Account::Settled(ann), Account::Receivable(ann),
+            ];
+            let (mut had, mut moved) = (0, Turnover::default());
+            for (from, to, amount) in moves {
+                for line in transfer(accounts[from], accounts[to], Unit::Points, amount) {
+                    let is_theirs = match line.account {
+                        Account::Liability(_) | Account::InPayout(_) | Account::Receivable(_) => true,
+                        Account::Expense | Account::Settled(_) => false,
+                    };
+                    had += if is_theirs { line.amount } else { 0 };
+                    moved = moved.plus(Turnover::of_line(&line));
+                }
+            }
+            prop_assert_eq!(moved.change(), had);
         }
     }
 

@@ -32,6 +32,7 @@ pub mod money;
 pub mod notice;
 pub mod nps;
 pub mod participant;
+pub mod payout;
 pub mod program;
 pub mod rates;
 pub mod reward;

@@ -204,6 +204,9 @@ pub enum BalanceGuard {
     Available(i64),
     /// It is as it was read.
     Unchanged(Balance),
+    /// So much is owed by the participant as was read (zero or negative), whatever else was earned
+    /// or spent meanwhile.
+    Receivable(i64),
 }
 
 /// A change of one shard of a budget.
@@ -558,6 +561,36 @@ impl Commit {
         self.push_update(Guard::Unchanged(kind), key, update);
     }
 
+    /// Adds to numbers of an item, which is made if it is not there yet.
+    pub(crate) fn add(&mut self, kind: &'static str, key: Key, changes: &[(&'static str, i64)]) {
+        let changed: Vec<_> = changes.iter().filter(|(_, by)| *by != 0).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let adds: Vec<String> = changed
+            .iter()
+            .map(|(name, _)| format!("#{name} :{name}"))
+            .collect();
+        let mut update = update(&key)
+            .update_expression(format!("SET kind = :kind ADD {}", adds.join(", ")))
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()));
+        for (name, by) in changed {
+            update = update
+                .expression_attribute_names(format!("#{name}"), *name)
+                .expression_attribute_values(format!(":{name}"), number(by));
+        }
+        self.push_update(Guard::None, key, update);
+    }
+
+    /// Insists that a number of an item is nothing, or was never raised.
+    pub(crate) fn require_nothing(&mut self, kind: &'static str, key: Key, name: &'static str) {
+        let check = check(&key)
+            .condition_expression("attribute_not_exists(#name) OR #name = :none")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":none", number(0));
+        self.push_check(Guard::Unchanged(kind), key, check);
+    }
+
     pub(crate) fn delete(&mut self, kind: &'static str, key: Key) {
         let delete = delete(&key).condition_expression("attribute_exists(pk)");
         self.push_delete(kind, key, delete);
@@ -836,7 +869,8 @@ impl Commit {
 
     fn push_event(&mut self, program: &ProgramScope) -> Option<EventRef> {
         let facts = std::mem::take(&mut self.facts);
-        if facts.is_empty() {
+        // An event without facts wakes somebody and tells nobody anything.
+        if facts.is_empty() && self.wakes.is_empty() {
             return None;
         }
         let id = EventId::derived(self.now, &[&self.seed]);
@@ -1053,6 +1087,7 @@ fn guarded(guard: Option<BalanceGuard>) -> Vec<(&'static str, &'static str, i64)
     match guard {
         None => Vec::new(),
         Some(BalanceGuard::Available(least)) => vec![("available", ">=", least)],
+        Some(BalanceGuard::Receivable(was)) => vec![("receivable", "=", was)],
         Some(BalanceGuard::Unchanged(was)) => vec![
             ("available", "=", was.available),
             ("receivable", "=", was.receivable),

@@ -298,6 +298,15 @@ pub fn payout_line(program: ProgramId, id: PayoutId, participant: ParticipantId)
     }
 }
 
+/// How many lines a payout has, by state.
+#[must_use]
+pub fn payout_totals(program: ProgramId, id: PayoutId) -> Key {
+    Key {
+        sk: "TOTALS".to_owned(),
+        ..payout(program, id)
+    }
+}
+
 /// What the keys of a payout's lines begin with.
 #[must_use]
 pub fn payout_lines(program: ProgramId, id: PayoutId) -> Key {
@@ -471,13 +480,15 @@ pub fn events_of_day(program: ProgramId, day: &str, shard: u8) -> String {
 pub fn ledger(program: ProgramId, entry: LedgerId, shards: u8) -> Key {
     let id = entry.to_string();
     Key {
-        pk: format!(
-            "PROGRAM#{program}#LEDGER#{}#{}",
-            day(entry.at()),
-            shard(&id, shards)
-        ),
+        pk: ledger_of_day(program, &day(entry.at()), shard(&id, shards)),
         sk: id,
     }
+}
+
+/// One shard of a day's ledger entries.
+#[must_use]
+pub fn ledger_of_day(program: ProgramId, day: &str, shard: u8) -> String {
+    format!("PROGRAM#{program}#LEDGER#{day}#{shard}")
 }
 
 /// The day of an instant, UTC.
@@ -668,6 +679,7 @@ mod tests {
         let led = LedgerId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
         let event_name: EventName = "purchase".parse().unwrap();
         let rwd = RewardId::new(Timestamp::UNIX_EPOCH, [4; 10]);
+        let pay = PayoutId::new(Timestamp::UNIX_EPOCH, [5; 10]);
         let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
         for (key, expected) in [
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
@@ -711,6 +723,27 @@ mod tests {
                 format!("PROGRAM#{p}#ORDER#purchase#order#1 ORDER"),
             ),
             (reward(prg, rwd), format!("PROGRAM#{p}#REWARD#{rwd} REWARD")),
+            (
+                lot(prg, par, Unit::Points, led.at(), &rwd.to_string()),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} LOT#points#2026-03-01T12:00:00.000Z#{rwd}"),
+            ),
+            (payout(prg, pay), format!("PROGRAM#{p}#PAYOUT#{pay} PAYOUT")),
+            (
+                payout_totals(prg, pay),
+                format!("PROGRAM#{p}#PAYOUT#{pay} TOTALS"),
+            ),
+            (
+                payout_line(prg, pay, par),
+                format!("PROGRAM#{p}#PAYOUT#{pay} LINE#{a}"),
+            ),
+            (
+                present_payout(prg, "EUR".parse().unwrap()),
+                format!("PROGRAM#{p} PAYOUT#EUR"),
+            ),
+            (
+                ledger_day(prg, "2026-03-01"),
+                format!("PROGRAM#{p} LEDGERDAY#2026-03-01"),
+            ),
             (
                 click(prg, clk, 1),
                 format!("PROGRAM#{p}#CLICKS#2026-03-01T12#0 {clk}"),
@@ -759,6 +792,17 @@ mod tests {
         assert_eq!(
             index(list(prg, ListName::Rewards, &id)),
             format!("PROGRAM#{p}#REWARDS#{} {id}", shard(&id, LIST_SHARDS))
+        );
+        assert_eq!(
+            index(list(prg, ListName::Balances("EUR".parse().unwrap()), &a)),
+            format!("PROGRAM#{p}#BALANCES#EUR#{} {a}", shard(&a, LIST_SHARDS))
+        );
+        assert_eq!(
+            index(list(prg, ListName::Payouts, &pay.to_string())),
+            format!(
+                "PROGRAM#{p}#PAYOUTS#{} {pay}",
+                shard(&pay.to_string(), LIST_SHARDS)
+            )
         );
         assert_eq!(
             party(prg, par, ListName::Rewards),

@@ -6,8 +6,10 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use kith_domain::id::{ParticipantId, ProgramId};
 use kith_domain::mode::Mode;
+use kith_domain::money::Unit;
 
 use crate::item::{self, Entity, Item};
+use crate::items::Lot;
 use crate::keys::{self, Key, LIST_SHARDS, ListName};
 use crate::retry::{Backoff, is_passing};
 use crate::store::{Store, StoreError};
@@ -300,6 +302,92 @@ impl Store {
                 Ok(output) => {
                     let items = output.items.into_iter().flatten().map(item::read);
                     return Ok(items.collect::<Result<_, _>>()?);
+                }
+                Err(error) if is_passing(&error) && backoff.wait().await => {}
+                Err(error) => return Err(StoreError::unavailable("reading a list", error)),
+            }
+        }
+    }
+
+    /// A participant's lots of a unit that were credited before an instant, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lots_before(
+        &self,
+        program: ProgramId,
+        participant: ParticipantId,
+        unit: Unit,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Lot>, StoreError> {
+        let from = keys::lots(program, participant, unit);
+        // What was credited at the instant itself sorts behind its text.
+        let to = format!("{}{}", from.sk, keys::instant(before));
+        Ok(self.between(&from, &to, limit).await?.items)
+    }
+
+    /// A page of the items of a partition whose sort keys lie behind this key's and not behind `to`,
+    /// in order, strongly consistent. It is full as long as there are more, however large they are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn between<T: Entity>(
+        &self,
+        from: &Key,
+        to: &str,
+        limit: u16,
+    ) -> Result<Page<T>, StoreError> {
+        let limit = usize::from(limit);
+        let (mut last, mut items) = (from.sk.clone(), Vec::new());
+        loop {
+            let wanted = limit.saturating_add(2).saturating_sub(items.len());
+            let (found, more) = self.between_once(&from.pk, &last, to, wanted).await?;
+            for item in found {
+                let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned();
+                let sk = sk.filter(|sk| *sk != last);
+                let Some(sk) = sk else {
+                    continue;
+                };
+                if items.len() == limit {
+                    let next = Some(last);
+                    return Ok(Page { items, next });
+                }
+                last = sk;
+                items.push(item::read(item)?);
+            }
+            if !more {
+                return Ok(Page { items, next: None });
+            }
+        }
+    }
+
+    async fn between_once(
+        &self,
+        pk: &str,
+        from: &str,
+        to: &str,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
+        if from > to {
+            return Ok((Vec::new(), false));
+        }
+        let mut backoff = Backoff::until(self.until);
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(&*self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+            match request.send().await {
+                Ok(output) => {
+                    let more = output.last_evaluated_key.is_some();
+                    return Ok((output.items.unwrap_or_default(), more));
                 }
                 Err(error) if is_passing(&error) && backoff.wait().await => {}
                 Err(error) => return Err(StoreError::unavailable("reading a list", error)),

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use tokio::time::Instant;
 
 use crate::item::{self, CorruptItem, Entity, Item};
-use crate::items::{ClickItem, VisitorKey};
+use crate::items::{ClickItem, LedgerDay, VisitorKey};
 use crate::keys::{self, Key};
 use crate::retry::{Backoff, is_passing};
 
@@ -185,6 +185,20 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn keep_visitor_key(&self, day: &str, key: &VisitorKey) -> Result<bool, StoreError> {
         self.put_new(&keys::visitor_key(day), key).await
+    }
+
+    /// Keeps what was counted of a day of the ledger that is over, unless somebody else was first:
+    /// they counted the same. `false` then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn keep_ledger_day(
+        &self,
+        program: kith_domain::id::ProgramId,
+        day: &LedgerDay,
+    ) -> Result<bool, StoreError> {
+        self.put_new(&keys::ledger_day(program, &day.day), day)
+            .await
     }
 
     async fn put_new<T: Entity>(&self, key: &Key, value: &T) -> Result<bool, StoreError> {

@@ -1,6 +1,6 @@
 //! Wake-ups: what goes through the queues. A message means "go and read"; it carries ids only.
 
-use kith_domain::id::{EventId, MailId, ProgramId, RewardId, SurveyId};
+use kith_domain::id::{EventId, MailId, ParticipantId, PayoutId, ProgramId, RewardId, SurveyId};
 use kith_domain::words::words;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,27 @@ pub enum Message {
         /// The reward.
         #[serde(with = "text")]
         reward_id: RewardId,
+    },
+    /// A payout may have to be built.
+    Payout {
+        /// The program.
+        #[serde(with = "text")]
+        program_id: ProgramId,
+        /// The payout.
+        #[serde(with = "text")]
+        payout_id: PayoutId,
+    },
+    /// The rewards of a payout's line may have to follow it.
+    PayoutLine {
+        /// The program.
+        #[serde(with = "text")]
+        program_id: ProgramId,
+        /// The payout.
+        #[serde(with = "text")]
+        payout_id: PayoutId,
+        /// Whose line.
+        #[serde(with = "text")]
+        participant_id: ParticipantId,
     },
     /// A survey may be due.
     Survey {

@@ -6,9 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Conversion;
 use kith_domain::email::EmailHash;
-use kith_domain::id::{ApiKeyId, ParticipantId, ProgramId};
+use kith_domain::id::{ApiKeyId, ParticipantId, PayoutId, ProgramId};
 use kith_domain::incentive::Incentive;
+use kith_domain::money::Currency;
 use kith_domain::participant::{Participant, Referral};
+use kith_domain::payout::{Payout, PayoutLine, PayoutState, PayoutTotals};
 use kith_domain::program::Program;
 use kith_domain::reward::{Reward, RewardState};
 use kith_domain::survey::{Survey, SurveyState};
@@ -19,7 +21,8 @@ use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
     ApiKey, Asked, CodeRecord, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord, MailState,
-    Order, ProgramClock, Suppression, TestMail, Voucher,
+    OPEN_LINES, Order, PresentPayout, ProgramClock, Suppression, TestMail, Voucher, Wake,
+    totals_changed,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
@@ -386,6 +389,108 @@ impl Commit {
         self
     }
 
+    /// A payout. While it is building it is due: its builder may have died.
+    pub fn payout(&mut self, payout: &Payout, was: Was) -> &mut Self {
+        let due = match payout.state {
+            PayoutState::Building => Some(self.lease(payout_message(payout))),
+            PayoutState::Open | PayoutState::Closed => None,
+        };
+        let id = payout.id.to_string();
+        let indexes = Indexes {
+            list: Some(keys::list(payout.program, ListName::Payouts, &id)),
+            due,
+            ..Indexes::default()
+        };
+        let key = keys::payout(payout.program, payout.id);
+        self.put(key, payout, was.into(), indexes);
+        self
+    }
+
+    /// Has the building of a payout begun, or gone on with.
+    pub fn wake_builder(&mut self, payout: &Payout) -> &mut Self {
+        self.wake(payout_message(payout));
+        self
+    }
+
+    /// Insists that a payout was not written since it was read.
+    pub fn same_payout(&mut self, payout: &Payout) -> &mut Self {
+        let key = keys::payout(payout.program, payout.id);
+        self.require_version(Payout::KIND, key, payout.version);
+        self
+    }
+
+    /// The payout in its currency that is not closed from now on; there is none yet.
+    pub fn present_payout(&mut self, payout: &Payout) -> &mut Self {
+        let present = PresentPayout {
+            payout_id: payout.id,
+        };
+        let key = keys::present_payout(payout.program, payout.currency);
+        self.put(key, &present, Write::New, Indexes::default());
+        self
+    }
+
+    /// No payout in a currency is left that is not closed.
+    pub fn no_present_payout(&mut self, program: ProgramId, currency: Currency) -> &mut Self {
+        let key = keys::present_payout(program, currency);
+        self.delete(PresentPayout::KIND, key);
+        self
+    }
+
+    /// What a payout pays one participant. Until its rewards have followed it into its state it is
+    /// due.
+    pub fn payout_line(&mut self, line: &PayoutLine, was: Was) -> &mut Self {
+        let due = line.to_follow().map(|_| self.lease(line_message(line)));
+        let indexes = Indexes {
+            due,
+            ..Indexes::default()
+        };
+        let key = keys::payout_line(line.program, line.payout_id, line.participant_id);
+        self.put(key, line, was.into(), indexes);
+        self
+    }
+
+    /// Has the rewards of a line follow it, or the rest of them.
+    pub fn wake_followers(&mut self, line: &PayoutLine) -> &mut Self {
+        self.wake(line_message(line));
+        self
+    }
+
+    /// A line that came to nothing goes.
+    pub fn no_payout_line(&mut self, line: &PayoutLine) -> &mut Self {
+        let key = keys::payout_line(line.program, line.payout_id, line.participant_id);
+        self.delete_version(PayoutLine::KIND, key, line.version);
+        self
+    }
+
+    /// What changes in the totals of a payout.
+    pub fn payout_totals(
+        &mut self,
+        program: ProgramId,
+        payout: PayoutId,
+        by: &PayoutTotals,
+    ) -> &mut Self {
+        let key = keys::payout_totals(program, payout);
+        self.add(PayoutTotals::KIND, key, &totals_changed(by));
+        self
+    }
+
+    /// Insists that every line of a payout is settled.
+    pub fn no_open_lines(&mut self, program: ProgramId, payout: PayoutId) -> &mut Self {
+        let key = keys::payout_totals(program, payout);
+        self.require_nothing(PayoutTotals::KIND, key, OPEN_LINES);
+        self
+    }
+
+    /// Due in real time, when whoever is woken now should long be done.
+    fn lease(&self, wake: Wake) -> Due {
+        Due {
+            clock: DueClock::Real,
+            at: later(self.real_now(), LEASE),
+            wakes: vec![wake],
+            attempts: 0,
+        }
+    }
+
     /// A survey. It is due when it is to be sent, when its sender should long be done, and when it
     /// closes.
     pub fn survey(&mut self, survey: &Survey, was: Was) -> &mut Self {
@@ -528,6 +633,23 @@ impl Commit {
         );
         self
     }
+}
+
+fn payout_message(payout: &Payout) -> Wake {
+    Message::Payout {
+        program_id: payout.program,
+        payout_id: payout.id,
+    }
+    .to(Queue::Rewards)
+}
+
+fn line_message(line: &PayoutLine) -> Wake {
+    Message::PayoutLine {
+        program_id: line.program,
+        payout_id: line.payout_id,
+        participant_id: line.participant_id,
+    }
+    .to(Queue::Rewards)
 }
 
 impl fmt::Debug for Commit {

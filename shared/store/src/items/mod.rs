@@ -5,6 +5,7 @@ mod conversion;
 mod event;
 mod money;
 mod participant;
+mod payout;
 mod program;
 mod records;
 mod reward;
@@ -16,6 +17,8 @@ pub use event::{Event, RecordedFact, Wake};
 pub(crate) use money::MoneyItem;
 pub use money::UnitBalance;
 pub use participant::{CodeRecord, Lookup};
+pub use payout::{LedgerDay, PresentPayout};
+pub(crate) use payout::{OPEN_LINES, totals_changed};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
 pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
