@@ -79,8 +79,9 @@ async fn work_off(
             in_program(program_id);
             dispatch.attend_mail(invocation, program_id, mail_id).await
         }
-        Message::Reward { .. } | Message::Survey { .. } => {
-            Ok(Outcome::Refused("not a message for this worker"))
-        }
+        Message::Reward { .. }
+        | Message::Payout { .. }
+        | Message::PayoutLine { .. }
+        | Message::Survey { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

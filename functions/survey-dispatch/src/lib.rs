@@ -94,8 +94,9 @@ async fn work_off(
                 .await?;
             Ok(Outcome::Done)
         }
-        Message::Reward { .. } | Message::Mail { .. } => {
-            Ok(Outcome::Refused("not a message for this worker"))
-        }
+        Message::Reward { .. }
+        | Message::Payout { .. }
+        | Message::PayoutLine { .. }
+        | Message::Mail { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }
