@@ -24,6 +24,8 @@ use sha2::{Digest, Sha256};
 pub const LIST_SHARDS: u8 = 4;
 /// Over how many partitions the due index of live programs is spread.
 pub const DUE_SHARDS: u8 = 16;
+/// Over how many counters the codes taken from an owner's list are counted.
+pub const LIST_COUNTERS: u8 = 8;
 /// Between parts of a key. No part but the last one can contain it.
 const SEPARATOR: char = '#';
 
@@ -247,13 +249,28 @@ pub fn voucher_list(program: ProgramId, incentive: &Slug) -> Key {
     Key::new(format!("PROGRAM#{program}#VOUCHERLIST#{incentive}"), "LIST")
 }
 
-/// One of the owner's own voucher codes, not used yet.
+/// One of the counters of how many codes were taken from the owner's list.
 #[must_use]
-pub fn listed_voucher(program: ProgramId, incentive: &Slug, code: &VoucherCode) -> Key {
+pub fn voucher_list_taken(program: ProgramId, incentive: &Slug, counter: u8) -> Key {
     Key {
-        sk: format!("CODE#{}", code.folded()),
+        sk: format!("TAKEN#{counter}"),
         ..voucher_list(program, incentive)
     }
+}
+
+/// One of the owner's own voucher codes, not used yet. They lie in the order of a digest: owners'
+/// codes begin alike, and whoever looks for one begins anywhere.
+#[must_use]
+pub fn listed_voucher(program: ProgramId, incentive: &Slug, code: &VoucherCode) -> Key {
+    let digest = Sha256::digest(code.folded().as_bytes());
+    Key {
+        sk: format!("CODE#{}", hex(digest.get(..16).unwrap_or_default())),
+        ..voucher_list(program, incentive)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the keys of the owner's unused voucher codes begin with.
@@ -411,8 +428,7 @@ pub fn test_mails(program: ProgramId) -> String {
 /// any visible character may stand in it.
 #[must_use]
 pub fn idempotency(scope: IdempotencyScope, key: &str) -> Key {
-    let digest = Sha256::digest(key.as_bytes());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(key.as_bytes()));
     let pk = match scope {
         IdempotencyScope::Program(program) => format!("PROGRAM#{program}#IDEMPOTENCY#{digest}"),
         IdempotencyScope::Operator(mode) => format!("OPERATOR#{mode}#IDEMPOTENCY#{digest}"),
@@ -723,6 +739,26 @@ mod tests {
                 format!("PROGRAM#{p}#ORDER#purchase#order#1 ORDER"),
             ),
             (reward(prg, rwd), format!("PROGRAM#{p}#REWARD#{rwd} REWARD")),
+            (
+                voucher_list(prg, &"treat".parse().unwrap()),
+                format!("PROGRAM#{p}#VOUCHERLIST#treat LIST"),
+            ),
+            (
+                voucher_list_taken(prg, &"treat".parse().unwrap(), 7),
+                format!("PROGRAM#{p}#VOUCHERLIST#treat TAKEN#7"),
+            ),
+            (
+                listed_voucher(
+                    prg,
+                    &"treat".parse().unwrap(),
+                    &"spring-26".parse().unwrap(),
+                ),
+                format!("PROGRAM#{p}#VOUCHERLIST#treat CODE#091b53bfd925de9bc23279ea1075f838"),
+            ),
+            (
+                waiting_for_voucher(prg, &"treat".parse().unwrap(), rwd),
+                format!("PROGRAM#{p}#VOUCHERLIST#treat WAITING#{rwd}"),
+            ),
             (
                 lot(prg, par, Unit::Points, led.at(), &rwd.to_string()),
                 format!("PROGRAM#{p}#PARTICIPANT#{a} LOT#points#2026-03-01T12:00:00.000Z#{rwd}"),

@@ -20,6 +20,7 @@ pub mod keys;
 mod list;
 mod retry;
 mod store;
+mod voucher_lists;
 mod vouchers;
 pub mod wake;
 mod writes;
@@ -29,5 +30,6 @@ pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScop
 pub use due::{DueEntry, DuePage, DueWork, PARK_AFTER};
 pub use list::{ListQuery, Listed, Page};
 pub use store::{Loaded, Store, StoreError};
+pub use voucher_lists::{Drawn, EmptyList, VoucherDraw, VoucherStock};
 pub use vouchers::{Usable, lot_key};
 pub use writes::Was;

@@ -302,21 +302,26 @@ impl Commit {
     /// A reward. While it is held or released it is due: at the end of the hold on the program's
     /// clock, or when its disbursement should long be done.
     pub fn reward(&mut self, reward: &Reward, was: Was) -> &mut Self {
-        self.put_reward(reward, was, reward.release_at)
+        self.put_reward(reward, was, None)
     }
 
-    /// A reward that stays held though its hold may be over: it is due again at an instant of the
-    /// program's clock.
+    /// A reward that stays held though its hold may be over, or released though it could be
+    /// disbursed: it is due again at an instant of the program's clock, and nobody is woken before.
     pub fn held_reward(
         &mut self,
         reward: &Reward,
         was: Was,
         look_again_at: Timestamp,
     ) -> &mut Self {
-        self.put_reward(reward, was, look_again_at)
+        self.put_reward(reward, was, Some(look_again_at))
     }
 
-    fn put_reward(&mut self, reward: &Reward, was: Was, held_until: Timestamp) -> &mut Self {
+    fn put_reward(
+        &mut self,
+        reward: &Reward,
+        was: Was,
+        look_again_at: Option<Timestamp>,
+    ) -> &mut Self {
         let message = Message::Reward {
             program_id: reward.program,
             reward_id: reward.id,
@@ -330,19 +335,26 @@ impl Commit {
                 attempts: 0,
             })
         };
-        let due = match reward.state {
-            RewardState::Pending => due(DueClock::Program, held_until),
-            RewardState::Approved => {
+        let due = match (reward.state, look_again_at) {
+            (RewardState::Pending | RewardState::Approved, Some(at)) => due(DueClock::Program, at),
+            (RewardState::Pending, None) => due(DueClock::Program, reward.release_at),
+            (RewardState::Approved, None) => {
                 self.wake(message.clone());
                 due(DueClock::Real, later(self.real_now(), LEASE))
             }
-            RewardState::Issued => reward.expires_at.and_then(|at| due(DueClock::Program, at)),
-            RewardState::Redeemed
-            | RewardState::Rejected
-            | RewardState::Cancelled
-            | RewardState::ClawedBack
-            | RewardState::Failed
-            | RewardState::Expired => None,
+            (RewardState::Issued, again) => {
+                let at = again.or(reward.expires_at);
+                at.and_then(|at| due(DueClock::Program, at))
+            }
+            (
+                RewardState::Redeemed
+                | RewardState::Rejected
+                | RewardState::Cancelled
+                | RewardState::ClawedBack
+                | RewardState::Failed
+                | RewardState::Expired,
+                _,
+            ) => None,
         };
         let id = reward.id.to_string();
         let indexes = Indexes {

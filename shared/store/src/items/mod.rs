@@ -10,6 +10,7 @@ mod program;
 mod records;
 mod reward;
 mod survey;
+mod voucher_list;
 
 pub use click::{ClickItem, VisitorKey};
 pub use conversion::Order;
@@ -26,3 +27,4 @@ pub use records::{
 };
 pub use reward::{Lot, Voucher};
 pub use survey::SurveyMark;
+pub use voucher_list::{ListWarning, ListedVoucher, TakenVouchers, VoucherList, WaitingReward};

@@ -282,7 +282,7 @@ impl Voucher {
     pub fn of_reward(code: VoucherCode, reward: RewardId) -> Self {
         Self {
             reward_id: Some(reward),
-            ..Self::new(code)
+            ..Self::listed(code)
         }
     }
 
@@ -291,11 +291,13 @@ impl Voucher {
     pub fn of_offer(code: VoucherCode, offer: OfferId) -> Self {
         Self {
             offer_id: Some(offer),
-            ..Self::new(code)
+            ..Self::listed(code)
         }
     }
 
-    fn new(code: VoucherCode) -> Self {
+    /// A code of the owner's list that nobody has yet: neither a reward's nor an offer's.
+    #[must_use]
+    pub fn listed(code: VoucherCode) -> Self {
         Self {
             code,
             reward_id: None,
