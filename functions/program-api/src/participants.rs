@@ -7,6 +7,7 @@ use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::ParticipantId;
+use kith_domain::incentive::RewardRule;
 use kith_domain::ledger::Balance;
 use kith_domain::participant::{Participant, ParticipantState, Referral, ReferralState};
 use kith_domain::text::ExternalId;
@@ -349,8 +350,9 @@ pub(crate) async fn balance(call: Call) -> Result<Response, Ended> {
     Person::of(&view, id)?;
     let given = view.program.incentives.iter();
     let mut balances: BTreeMap<String, Balance> = given
-        .filter_map(|incentive| incentive.reward.credit())
-        .map(|(unit, _)| (unit.to_string(), Balance::default()))
+        .flat_map(|incentive| incentive.rules())
+        .filter_map(RewardRule::unit)
+        .map(|unit| (unit.to_string(), Balance::default()))
         .collect();
     let prefix = keys::balances(view.program.id, id);
     let held = view

@@ -24,6 +24,7 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
     let now = session.real_now;
     let id = session.desk().id(now);
     let program = scheme::new_program(body, faults, (id, session.caller.mode), now)?;
+    scheme::check_size(&program)?;
     let scope = ProgramScope::from(&program);
     let mut commit = Commit::new(&scope, now, now, session.desk().random());
     commit.program(&program, Was::Absent);
@@ -74,52 +75,75 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
         .program(Scope::ProgramsWrite, call.body(), |_, _, _| Vec::new())
         .await?;
     call.if_match(view.program.version)?;
-    let next = scheme::patched(body, faults, &view.program, view.now)?;
-    let answer = Response::json(200, &wire::program(&next));
+    let mut next = scheme::patched(body, faults, &view.program, view.now)?;
     if next == view.program {
+        let answer = Response::json(200, &wire::program(&next));
         return session.finish(session.commit(), answer).await;
     }
-    let new = new_incentives(&mut view, &next).await?;
+    let identities = identities(&mut view, &mut next).await?;
+    scheme::check_size(&next)?;
+    let answer = Response::json(200, &wire::program(&next));
     let mut commit = view.commit_for(&ProgramScope::from(&next));
     commit.program(&next, Was::Version(view.program.version));
-    for incentive in new {
-        commit.new_incentive(next.id, incentive);
+    for (incentive, identity) in next.incentives.iter().zip(identities) {
+        match identity {
+            Identity::Kept => {}
+            Identity::New => {
+                commit.new_incentive(next.id, incentive);
+            }
+            Identity::FirstBudget => {
+                commit.first_budget(next.id, incentive);
+            }
+        }
     }
     commit.fact(Fact::new(FactKind::ProgramUpdated));
     session.finish(commit, answer).await
 }
 
-/// The incentives whose ids were never used in this program.
-async fn new_incentives<'a>(
-    view: &mut View,
-    next: &'a Program,
-) -> Result<Vec<&'a Incentive>, Ended> {
+/// What becomes of what an incentive's id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Identity {
+    /// It stays.
+    Kept,
+    /// The id was never used in this program.
+    New,
+    /// It gets its first budget.
+    FirstBudget,
+}
+
+/// What the ids of the incentives stand for, in their order; fixes the counters of their budgets.
+async fn identities(view: &mut View, next: &mut Program) -> Result<Vec<Identity>, Ended> {
     let program = next.id;
+    let known = view.program.incentives.clone();
+    let changed = |incentive: &&Incentive| !known.contains(incentive);
     let key = |incentive: &Incentive| keys::incentive(program, &incentive.id);
-    let changed = |incentive: &&Incentive| !view.program.incentives.contains(incentive);
-    let changed: Vec<&Incentive> = next.incentives.iter().filter(changed).collect();
-    view.load(changed.iter().map(|incentive| key(incentive)))
-        .await?;
-    let mut new = Vec::new();
+    let wanted = next.incentives.iter().filter(changed).map(key);
+    view.load(wanted.collect::<Vec<_>>()).await?;
+    let mut identities = Vec::with_capacity(next.incentives.len());
     let mut faults = Vec::new();
-    for (index, incentive) in next.incentives.iter().enumerate() {
-        if !changed.contains(&incentive) {
+    for (index, incentive) in next.incentives.clone().iter().enumerate() {
+        if known.contains(incentive) {
+            identities.push(Identity::Kept);
             continue;
         }
-        match view.loaded.read::<IncentiveIdentity>(&key(incentive))? {
-            None => new.push(incentive),
-            Some(known) if known == IncentiveIdentity::from(incentive) => {}
-            Some(known) => faults.push(Fault::new(
-                format!("/incentives/{index}"),
-                format!(
-                    "this id stands for {} to the {}",
-                    known.reward_kind, known.beneficiary
-                ),
-            )),
+        let identity: Option<IncentiveIdentity> = view.loaded.read(&key(incentive))?;
+        let shards = identity.as_ref().map_or(0, |known| known.budget_shards);
+        let fixed = scheme::fix_shards(next, index, shards);
+        identities.push(match identity {
+            None => Identity::New,
+            Some(_) if fixed => Identity::FirstBudget,
+            Some(_) => Identity::Kept,
+        });
+        if let Some(known) = identity.filter(|known| !known.is_of(incentive)) {
+            let detail = format!(
+                "this id stands for {} to the {}",
+                known.reward_kind, known.beneficiary
+            );
+            faults.push(Fault::new(format!("/incentives/{index}"), detail));
         }
     }
     if faults.is_empty() {
-        return Ok(new);
+        return Ok(identities);
     }
     Err(Problem::conflict(
         "incentive_differs",

@@ -56,9 +56,21 @@ fn a_whole_program_is_read_and_written_back() {
         if name == "incentives" {
             for incentive in value.as_array_mut().unwrap() {
                 let incentive = incentive.as_object_mut().unwrap();
-                incentive.remove("grant");
-                incentive.entry("conditions").or_insert_with(|| json!({}));
-                incentive.entry("limits").or_insert_with(|| json!({}));
+                let voucher = incentive["reward"]["kind"] == "discount";
+                let on_refund = if voucher {
+                    "keep_while_conditions_hold"
+                } else {
+                    "proportional"
+                };
+                for (name, default) in [
+                    ("grant", json!("after")),
+                    ("tiers", json!([])),
+                    ("conditions", json!({})),
+                    ("limits", json!({})),
+                    ("on_refund", json!(on_refund)),
+                ] {
+                    incentive.entry(name).or_insert(default);
+                }
             }
         }
         assert_eq!(written.get(name), Some(&value), "{name}");
@@ -120,35 +132,224 @@ fn every_fault_is_told_at_once() {
     );
 }
 
-/// A rule that is taken and not applied would cost the owner money.
+/// The whole language of the contract, and what goes without saying in it.
+fn everything() -> Value {
+    let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    json!({
+        "name": "x", "destination_url": "https://x.example",
+        "rates": [
+            {"from": "USD", "to": "EUR", "rate_millionths": 920_000},
+            {"from": "EUR", "to": "USD", "rate_millionths": 1_080_000},
+        ],
+        "incentives": [
+            {"id": "thank-you", "on": "purchase", "beneficiary": "referrer", "grant": "after",
+             "reward": {"kind": "percentage", "basis_points": 2000, "maximum": eur(5000)},
+             "tiers": [{"from": 5, "reward": {"kind": "cash", "amount": eur(1000)}},
+                {"from": 20, "reward": {"kind": "percentage", "basis_points": 3000}}],
+             "conditions": {"minimum_amount": eur(2000), "maximum_amount": eur(2000), "first_conversion_only": true,
+                "conversion_number": {"from": 1, "to": 12}, "referral_number": {"from": 10, "to": 10},
+                "within_months_of_referral": 12, "new_referee_only": true, "channels": ["email", "qr"],
+                "countries": ["DE", "FR"],
+                "metadata": [
+                    {"key": "category", "operator": "equals", "value": "cakes"},
+                    {"key": "paid", "operator": "in", "value": [true, 1, "yes"]},
+                    {"key": "items", "operator": "at_least", "value": -3},
+                    {"key": "items", "operator": "at_most", "value": 9},
+                    {"key": "gift", "operator": "exists", "value": false}],
+                "starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+             "limits": {"per_referrer_per_day": 2, "per_referrer_per_week": 5, "per_referrer_per_month": 10,
+                "per_referrer": 32, "per_referee": 1, "budget_per_day": eur(10000), "budget_per_month": eur(200_000),
+                "budget": eur(1_000_000)},
+             "on_refund": "keep", "hold_days": 0, "expires_after_days": 365},
+            {"id": "cake", "on": "purchase", "beneficiary": "referee", "grant": "at_checkout",
+             "reward": {"kind": "free_product", "sku": "CAKE-1", "quantity": 2}, "tiers": [],
+             "conditions": {"referral_number": {"every": 10}, "conversion_number": {"from": 2}},
+             "limits": {"budget": eur(250)}, "on_refund": "keep_while_conditions_hold", "unit_cost": eur(250)},
+            {"id": "above", "on": "signup", "beneficiary": {"upline": 5}, "grant": "after",
+             "reward": {"kind": "discount", "amount": eur(300)},
+             "tiers": [{"from": 2, "reward": {"kind": "points", "points": 7}}], "conditions": {}, "limits": {}},
+        ],
+    })
+}
+
+/// What was sent is what is answered, member by member; and sent back it is no change.
 #[test]
-fn what_cannot_be_done_yet_is_refused_by_name() {
-    let problem = read(&json!({
+fn the_whole_language_is_read_and_written_back() {
+    let program = read(&everything()).unwrap();
+    let written = wire::program(&program);
+    assert_eq!(written["incentives"], everything()["incentives"]);
+    assert_eq!(written["rates"], everything()["rates"]);
+    assert_eq!(written["rates_version"], 1);
+    assert_eq!(patch(&program, &written).unwrap(), program);
+}
+
+/// A program is the same before and after the table.
+#[test]
+fn the_whole_language_is_stored() {
+    let program = read(&everything()).unwrap();
+    let stored = kith_store::item::write(&program).unwrap();
+    assert_eq!(kith_store::item::read::<Program>(stored).unwrap(), program);
+}
+
+#[test]
+fn what_goes_without_saying_is_filled_in() {
+    let program = read(&json!({
         "name": "x", "destination_url": "https://x.example",
         "incentives": [
-            {"id": "a", "on": "purchase", "beneficiary": {"upline": 1}, "grant": "at_checkout",
-             "reward": {"kind": "percentage", "basis_points": 2000}, "tiers": [],
-             "conditions": {"channels": ["email"]}, "limits": {"budget": {"amount": 1, "currency": "EUR"}}},
+            {"id": "a", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "points", "points": 1},
+             "conditions": {"conversion_number": {"to": 3}, "metadata": [{"key": "k", "operator": "exists"}]}},
+            {"id": "b", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "points", "points": 1},
+             "on_refund": "proportional"},
+        ],
+    }))
+    .unwrap();
+    let written = wire::program(&program);
+    assert_eq!(
+        written["incentives"][0],
+        json!({
+            "id": "a", "on": "purchase", "beneficiary": "referee", "grant": "after",
+            "reward": {"kind": "points", "points": 1}, "tiers": [],
+            "conditions": {"conversion_number": {"from": 1, "to": 3},
+                "metadata": [{"key": "k", "operator": "exists", "value": true}]},
+            "limits": {}, "on_refund": "proportional",
+        })
+    );
+    assert_eq!(written["rates"], json!([]));
+    assert_eq!(written["rates_version"], 0);
+    // Said or not, it is the same rule.
+    assert_eq!(program.incentives[0].on_refund, None);
+    assert_eq!(program.incentives[1].on_refund, None);
+}
+
+/// Every fault of an incentive at once, each where it is.
+#[test]
+fn every_fault_of_an_incentive_is_told() {
+    let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    let problem = read(&json!({
+        "name": "x", "destination_url": "https://x.example",
+        "rates": [
+            {"from": "USD", "to": "USD", "rate_millionths": 1},
+            {"from": "USD", "to": "EUR", "rate_millionths": 0},
+            {"from": "USD", "to": "eur", "rate_millionths": 1},
+            {"from": "USD", "to": "EUR", "rate_millionths": 1_000_000_000_001_i64},
+        ],
+        "incentives": [
+            {"id": "a", "on": "purchase", "beneficiary": {"upline": 6}, "grant": "later",
+             "reward": {"kind": "percentage", "basis_points": 10001, "maximum": eur(0)},
+             "tiers": [{"from": 0, "reward": {"kind": "points", "points": 1}}],
+             "conditions": {"conversion_number": {"from": 3, "to": 2}, "referral_number": {"every": 1, "from": 1},
+                "within_months_of_referral": 0, "new_referee_only": "yes", "channels": [], "countries": ["DE", "de"],
+                "minimum_amount": eur(2), "maximum_amount": eur(1),
+                "metadata": [{"key": "a b", "operator": "equals", "value": 1.5}, {"key": "k", "operator": "in", "value": []},
+                    {"key": "k", "operator": "at_least", "value": "3"}, {"key": "k", "operator": "is", "value": 1},
+                    {"key": "k", "operator": "equals"}],
+                "starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-03-01T00:00:00Z", "weather": "fine"},
+             "limits": {"budget": eur(0), "per_referee": 1_000_001},
+             "on_refund": "no", "hold_days": 366, "expires_after_days": 0, "unit_cost": eur(0)},
+            {"id": "b", "on": "purchase", "beneficiary": "upline:1", "grant": "at_checkout",
+             "reward": {"kind": "cash", "amount": eur(1)},
+             "tiers": [{"from": 2, "reward": {"kind": "points", "points": 1}},
+                {"from": 2, "reward": {"kind": "free_product", "sku": "a b", "quantity": 0}}],
+             "conditions": {"conversion_number": {}, "channels": ["email", "mail"]}},
+            {"id": "c", "on": "purchase", "beneficiary": "referrer", "grant": "at_checkout",
+             "reward": {"kind": "discount", "basis_points": 1},
+             "tiers": [{"from": 3, "reward": {"kind": "percentage", "basis_points": 1}},
+                {"from": 2, "reward": {"kind": "discount", "basis_points": 2}}],
+             "limits": {"budget_per_day": eur(1)}, "budget_shards": 4},
         ],
     }))
     .unwrap_err();
-    let not_yet = problem
-        .errors()
-        .iter()
-        .filter(|fault| fault.detail == NOT_YET);
-    let not_yet: Vec<&str> = not_yet.map(|fault| fault.pointer.as_str()).collect();
-    assert_eq!(not_yet, pointers(&problem));
     assert_eq!(
-        not_yet,
+        pointers(&problem),
         [
-            "/incentives/0/beneficiary",
-            "/incentives/0/reward/kind",
-            "/incentives/0/conditions/channels",
-            "/incentives/0/limits/budget",
+            "/incentives/0/beneficiary/upline",
             "/incentives/0/grant",
-            "/incentives/0/tiers",
+            "/incentives/0/reward/basis_points",
+            "/incentives/0/reward/maximum/amount",
+            "/incentives/0/tiers/0/from",
+            "/incentives/0/conditions/conversion_number/to",
+            "/incentives/0/conditions/referral_number",
+            "/incentives/0/conditions/within_months_of_referral",
+            "/incentives/0/conditions/new_referee_only",
+            "/incentives/0/conditions/channels",
+            "/incentives/0/conditions/countries/1",
+            "/incentives/0/conditions/metadata/0/key",
+            "/incentives/0/conditions/metadata/0/value",
+            "/incentives/0/conditions/metadata/1/value",
+            "/incentives/0/conditions/metadata/2/value",
+            "/incentives/0/conditions/metadata/3/operator",
+            "/incentives/0/conditions/metadata/4/value",
+            "/incentives/0/conditions/ends_at",
+            "/incentives/0/conditions/maximum_amount",
+            "/incentives/0/conditions/weather",
+            "/incentives/0/limits/per_referee",
+            "/incentives/0/limits/budget/amount",
+            "/incentives/0/on_refund",
+            "/incentives/0/hold_days",
+            "/incentives/0/expires_after_days",
+            "/incentives/0/unit_cost/amount",
+            "/incentives/1/beneficiary",
+            "/incentives/1/tiers/1/reward/sku",
+            "/incentives/1/tiers/1/reward/quantity",
+            "/incentives/1/conditions/conversion_number",
+            "/incentives/1/conditions/channels/1",
+            "/incentives/1/reward/kind",
+            "/incentives/2/tiers/1/from",
+            "/incentives/2/beneficiary",
+            "/incentives/2/tiers/0/reward/kind",
+            "/incentives/2/unit_cost",
+            "/incentives/2/budget_shards",
+            "/rates/0/to",
+            "/rates/1/rate_millionths",
+            "/rates/2/to",
+            "/rates/3/rate_millionths",
         ]
     );
+}
+
+#[test]
+fn a_pair_of_currencies_has_one_rate_in_each_direction() {
+    let rate = |from: &str, to: &str| json!({"from": from, "to": to, "rate_millionths": 1});
+    let rates = json!([rate("USD", "EUR"), rate("EUR", "USD"), rate("USD", "EUR")]);
+    let body = json!({"name": "x", "destination_url": "https://x.example", "rates": rates});
+    assert_eq!(pointers(&read(&body).unwrap_err()), ["/rates/2"]);
+}
+
+/// Conversions are judged by the rates of their time.
+#[test]
+fn other_rates_are_other_rules() {
+    let present = read(&everything()).unwrap();
+    let next = patch(&present, &json!({"rates": null})).unwrap();
+    assert_eq!((next.rates.version, next.rates.pairs.len()), (2, 0));
+    assert_eq!(next.rules_since.to_string(), "2026-04-01T12:00:00Z");
+    let refused = patch(&present, &json!({"rates_version": 2})).unwrap_err();
+    assert_eq!(pointers(&refused), ["/rates_version"]);
+}
+
+/// The counters of a budget stay where they are, whatever becomes of the budget.
+#[test]
+fn the_shards_of_a_budget_are_fixed_once() {
+    let budget = |amount: i64| {
+        json!([{"id": "a", "on": "purchase", "beneficiary": "referrer",
+            "reward": {"kind": "cash", "amount": {"amount": 100, "currency": "EUR"}},
+            "limits": {"budget": {"amount": amount, "currency": "EUR"}}}])
+    };
+    let body = |amount| json!({"name": "x", "destination_url": "https://x.example", "incentives": budget(amount)});
+    let mut large = read(&body(100_000)).unwrap();
+    assert_eq!(large.incentives[0].budget_shards, 4);
+    let smaller = patch(&large, &json!({"incentives": budget(99_999)})).unwrap();
+    assert_eq!(smaller.incentives[0].budget_shards, 4);
+    let mut small = read(&body(99_999)).unwrap();
+    assert_eq!(small.incentives[0].budget_shards, 1);
+    assert!(!fix_shards(&mut small, 0, 0));
+    // An id that comes back has the counters that it had.
+    large.incentives[0].budget_shards = 0;
+    assert!(!fix_shards(&mut large, 0, 3));
+    assert_eq!(large.incentives[0].budget_shards, 3);
+    large.incentives[0].budget_shards = 0;
+    assert!(fix_shards(&mut large, 0, 0));
+    assert_eq!(large.incentives[0].budget_shards, 4);
+    assert!(!fix_shards(&mut large, 7, 0));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub use value::{Computation, compute};
 
 pub use crate::reward::LimitApplied;
 
-use crate::money::{Money, Sku};
+use crate::money::{Money, Sku, Unit};
 use crate::rates::Rates;
 use crate::reward::{Beneficiary, Discount, RewardValue};
 use crate::text::{EventName, Slug};
@@ -113,6 +113,17 @@ impl RewardRule {
             Self::Discount(_) => "discount",
             Self::Points(_) => "points",
             Self::FreeProduct { .. } => "free_product",
+        }
+    }
+
+    /// What its rewards add to a balance in, as far as that is known before the conversion.
+    #[must_use]
+    pub fn unit(&self) -> Option<Unit> {
+        match self {
+            Self::Cash(amount) => Some(Unit::Currency(amount.currency)),
+            Self::Points(_) => Some(Unit::Points),
+            Self::FreeProduct { sku, .. } => Some(Unit::Items(*sku)),
+            Self::Percentage { .. } | Self::Discount(_) => None,
         }
     }
 

@@ -261,6 +261,14 @@ pub struct IncentiveIdentity {
     pub budget_shards: u8,
 }
 
+impl IncentiveIdentity {
+    /// Whether an incentive is what its id stands for.
+    #[must_use]
+    pub fn is_of(&self, incentive: &Incentive) -> bool {
+        self.reward_kind == incentive.reward.kind() && self.beneficiary == incentive.beneficiary
+    }
+}
+
 impl From<&Incentive> for IncentiveIdentity {
     fn from(incentive: &Incentive) -> Self {
         Self {

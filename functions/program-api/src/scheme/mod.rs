@@ -1,56 +1,30 @@
 //! Reads a program: every fault in one pass, each with its pointer.
 
+mod incentive;
+mod size;
+
 use jiff::Timestamp;
 use kith_domain::destination::{AllowedHost, Destination};
 use kith_domain::id::ProgramId;
-use kith_domain::incentive::{Conditions, Incentive, LIMIT_MAX, Limits, POINTS_MAX};
+use kith_domain::incentive::{Incentive, shards_for};
 use kith_domain::mode::Mode;
-use kith_domain::money::{BASIS_POINTS_WHOLE, Money};
+use kith_domain::money::Currency;
 use kith_domain::program::{
     ALLOWED_HOSTS_MAX, AttributionModel, AttributionPolicy, ConsentPolicy, HOLD_DAYS_DEFAULT,
     HOLD_DAYS_MAX, INCENTIVES_MAX, MailGround, Program, ProgramState, SURVEYS_MAX, WINDOW_DAYS_MAX,
 };
-use kith_domain::reward::{Beneficiary, Discount, RewardValue, Side};
+use kith_domain::rates::{RATE_MILLIONTHS_MAX, RATES_MAX, Rate, Rates};
+use kith_domain::reward::Side;
 use kith_domain::survey::{
     CLOSES_AFTER_DAYS_DEFAULT, CLOSES_AFTER_DAYS_MAX, COOLDOWN_DAYS_DEFAULT, COOLDOWN_DAYS_MAX,
     DELAY_HOURS_MAX, SurveyRule, SurveyTrigger,
 };
-use kith_domain::text::{EventName, Name, Slug};
+use kith_domain::text::{Name, Slug};
 use kith_domain::words::words;
 use kith_edge::http::Problem;
 use kith_edge::json::{self, Faults, Member, Object, Patch};
 use kith_edge::wire;
 use serde_json::Value;
-
-/// What a transaction may take in the worst case of a scheme.
-const ACTIONS_ALLOWED: usize = 90;
-/// A conversion writes itself and its order, bond, both parties with their look-ups and counters,
-/// the event and the idempotency record, whatever the scheme; and a reward and a balance for each
-/// incentive at most. So no scheme within the bound on incentives has to be refused for its size.
-const ACTIONS_WORST: usize = 14 + 2 * INCENTIVES_MAX;
-const _: () = assert!(ACTIONS_WORST <= ACTIONS_ALLOWED);
-
-const NOT_YET: &str = "is not supported yet";
-const INCENTIVE_NOT_YET: [&str; 5] = [
-    "tiers",
-    "on_refund",
-    "hold_days",
-    "expires_after_days",
-    "unit_cost",
-];
-const CONDITIONS_NOT_YET: [&str; 10] = [
-    "maximum_amount",
-    "conversion_number",
-    "referral_number",
-    "within_months_of_referral",
-    "new_referee_only",
-    "channels",
-    "countries",
-    "metadata",
-    "starts_at",
-    "ends_at",
-];
-const LIMITS_NOT_YET: [&str; 3] = ["budget_per_day", "budget_per_month", "budget"];
 
 words! {
     /// Whether a visitor is asked before a click is tied to them.
@@ -96,6 +70,7 @@ pub(crate) fn new_program(
         attribution: AttributionPolicy::default(),
         consent: ConsentPolicy::default(),
         incentives: Vec::new(),
+        rates: Rates::default(),
         hold_days: HOLD_DAYS_DEFAULT,
         surveys: Vec::new(),
         state: ProgramState::Active,
@@ -105,6 +80,9 @@ pub(crate) fn new_program(
         shards: 1,
     };
     settings.apply(&mut program);
+    for index in 0..program.incentives.len() {
+        fix_shards(&mut program, index, 0);
+    }
     Ok(program)
 }
 
@@ -120,7 +98,7 @@ pub(crate) fn patched(
     now: Timestamp,
 ) -> Result<Program, Problem> {
     let written = wire::program(present);
-    for name in ["id", "mode", "version", "created_at"] {
+    for name in ["id", "mode", "rates_version", "version", "created_at"] {
         let value = written.get(name).unwrap_or(&Value::Null);
         object.read_only(name, value, &mut faults);
     }
@@ -135,6 +113,11 @@ pub(crate) fn patched(
     next.destination = destination.unwrap_or(next.destination);
     next.state = state.unwrap_or(next.state);
     settings.apply(&mut next);
+    for incentive in &mut next.incentives {
+        let mut before = present.incentives.iter();
+        let before = before.find(|before| before.id == incentive.id);
+        incentive.budget_shards = before.map_or(0, |before| before.budget_shards);
+    }
     if next != *present {
         next.version = present.version.saturating_add(1);
         if rules(&next) != rules(present) {
@@ -144,9 +127,50 @@ pub(crate) fn patched(
     Ok(next)
 }
 
+/// Fixes over how many counters the budgets of an incentive are spread, once it has any: as many as
+/// they ever were, by its identity, or as many as they need. Whether they were fixed here.
+pub(crate) fn fix_shards(program: &mut Program, index: usize, known: u8) -> bool {
+    let rates = &program.rates;
+    let Some(incentive) = program.incentives.get_mut(index) else {
+        return false;
+    };
+    incentive.budget_shards = incentive.budget_shards.max(known);
+    if incentive.budget_shards > 0 || incentive.limits.budgets().next().is_none() {
+        return false;
+    }
+    incentive.budget_shards = shards_for(incentive, rates);
+    true
+}
+
+/// Whether conversions can still be recorded and refunded in one transaction each, now that the
+/// counters of all budgets are known.
+///
+/// # Errors
+/// 422.
+pub(crate) fn check_size(program: &Program) -> Result<(), Problem> {
+    let mut faults = Faults::default();
+    size::check(&program.incentives, &mut faults);
+    faults.into_result()
+}
+
+/// A list of incentives, each and all together as they have to be in a program.
+pub(crate) fn incentives(member: Member, faults: &mut Faults) -> Option<Vec<Incentive>> {
+    let pointer = member.pointer.clone();
+    let list = json::list(INCENTIVES_MAX, json::nested(incentive::incentive));
+    let incentives = list(member, faults)?;
+    distinct(&pointer, incentives.iter().map(|one| &one.id), faults);
+    size::check(&incentives, faults);
+    Some(incentives)
+}
+
 /// What a conversion is judged by.
-fn rules(program: &Program) -> (AttributionPolicy, u16, &[Incentive]) {
-    (program.attribution, program.hold_days, &program.incentives)
+fn rules(program: &Program) -> (AttributionPolicy, u16, &[Incentive], &Rates) {
+    (
+        program.attribution,
+        program.hold_days,
+        &program.incentives,
+        &program.rates,
+    )
 }
 
 /// Everything that has a default.
@@ -155,6 +179,7 @@ struct Settings {
     attribution: Patch<AttributionPatch>,
     consent: Patch<ConsentPatch>,
     incentives: Patch<Vec<Incentive>>,
+    rates: Patch<Vec<Rate>>,
     hold_days: Patch<u16>,
     surveys: Patch<Vec<SurveyRule>>,
 }
@@ -162,18 +187,24 @@ struct Settings {
 impl Settings {
     fn read(object: &mut Object, faults: &mut Faults) -> Self {
         let hosts = json::list(ALLOWED_HOSTS_MAX, json::text::<AllowedHost>);
-        let incentives = json::list(INCENTIVES_MAX, json::nested(incentive));
+        let rates = json::list(RATES_MAX, json::nested(rate));
         let surveys = json::list(SURVEYS_MAX, json::nested(survey));
         let settings = Self {
             allowed_hosts: object.patch("allowed_hosts", faults, hosts),
             attribution: object.patch("attribution", faults, json::nested(AttributionPatch::read)),
             consent: object.patch("consent", faults, json::nested(ConsentPatch::read)),
             incentives: object.patch("incentives", faults, incentives),
+            rates: object.patch("rates", faults, rates),
             hold_days: object.patch("hold_days", faults, json::integer_in(0..=HOLD_DAYS_MAX)),
             surveys: object.patch("surveys", faults, surveys),
         };
-        if let Patch::Set(incentives) = &settings.incentives {
-            distinct("/incentives", incentives.iter().map(|one| &one.id), faults);
+        if let Patch::Set(rates) = &settings.rates {
+            for (index, rate) in rates.iter().enumerate() {
+                let mut before = rates.iter().take(index);
+                if before.any(|before| (before.from, before.to) == (rate.from, rate.to)) {
+                    faults.add(format!("/rates/{index}"), "stands there already");
+                }
+            }
         }
         if let Patch::Set(surveys) = &settings.surveys {
             distinct("/surveys", surveys.iter().map(|one| &one.id), faults);
@@ -196,6 +227,11 @@ impl Settings {
         }
         let present = std::mem::take(&mut program.incentives);
         program.incentives = self.incentives.apply_or(present, Vec::new());
+        match self.rates {
+            Patch::Keep => {}
+            Patch::Clear => program.rates = program.rates.replaced(Vec::new()),
+            Patch::Set(pairs) => program.rates = program.rates.replaced(pairs),
+        }
         program.hold_days = self
             .hold_days
             .apply_or(program.hold_days, HOLD_DAYS_DEFAULT);
@@ -266,132 +302,19 @@ impl ConsentPatch {
     }
 }
 
-fn incentive(object: &mut Object, faults: &mut Faults) -> Option<Incentive> {
-    let id = object.required("id", faults, json::text::<Slug>);
-    let on = object.required("on", faults, json::text::<EventName>);
-    let beneficiary = object.required("beneficiary", faults, beneficiary);
-    let reward = object.required("reward", faults, json::nested(reward));
-    let conditions = object.optional("conditions", faults, json::nested(conditions));
-    let limits = object.optional("limits", faults, json::nested(limits));
-    // When the friend gets it: afterwards is the only way so far, and needs no place of its own.
-    let _: Option<()> = object.optional("grant", faults, grant);
-    not_yet(object, &INCENTIVE_NOT_YET, faults);
-    Some(Incentive {
-        id: id?,
-        on: on?,
-        beneficiary: beneficiary?,
-        reward: reward?,
-        conditions: conditions.unwrap_or_default(),
-        limits: limits.unwrap_or_default(),
+fn rate(object: &mut Object, faults: &mut Faults) -> Option<Rate> {
+    let from = object.required("from", faults, json::text::<Currency>);
+    let to = object.required("to", faults, json::text::<Currency>);
+    let millionths = json::integer_in(1..=RATE_MILLIONTHS_MAX);
+    let millionths = object.required("rate_millionths", faults, millionths);
+    if from.is_some() && from == to {
+        faults.add(object.pointer_to("to"), "must be another currency");
+    }
+    Some(Rate {
+        from: from?,
+        to: to?,
+        millionths: millionths?,
     })
-}
-
-fn beneficiary(member: Member, faults: &mut Faults) -> Option<Beneficiary> {
-    if member.value.get("upline").is_some() {
-        member.refuse(faults, NOT_YET);
-        return None;
-    }
-    json::text(member, faults)
-}
-
-fn grant(member: Member, faults: &mut Faults) -> Option<()> {
-    match member.value.as_str() {
-        Some("after") => return Some(()),
-        Some("at_checkout") => member.refuse(faults, NOT_YET),
-        Some(_) | None => member.refuse(faults, "must be one of after, at_checkout"),
-    }
-    None
-}
-
-fn reward(object: &mut Object, faults: &mut Faults) -> Option<RewardValue> {
-    let kind = object.required("kind", faults, json::any)?;
-    match kind.value.as_str() {
-        Some("cash") => Some(RewardValue::Cash(
-            object.required("amount", faults, some_money)?,
-        )),
-        Some("points") => {
-            let points = json::integer_in(1..=POINTS_MAX);
-            Some(RewardValue::Points(
-                object.required("points", faults, points)?,
-            ))
-        }
-        Some("discount") => discount(object, faults).map(RewardValue::Discount),
-        Some("percentage" | "free_product") => {
-            kind.refuse(faults, NOT_YET);
-            not_yet_known(object);
-            None
-        }
-        Some(_) | None => {
-            kind.refuse(faults, "must be one of cash, points, discount");
-            not_yet_known(object);
-            None
-        }
-    }
-}
-
-/// Of a kind that is not known nothing more can be said than that: its members are let be.
-fn not_yet_known(object: &mut Object) {
-    *object = Object::new(object.pointer(), serde_json::Map::new());
-}
-
-fn discount(object: &mut Object, faults: &mut Faults) -> Option<Discount> {
-    let both = object.has("basis_points") && object.has("amount");
-    let neither = !object.has("basis_points") && !object.has("amount");
-    let share = json::integer_in(1..=BASIS_POINTS_WHOLE);
-    let share = object.optional("basis_points", faults, share);
-    let amount = object.optional("amount", faults, some_money);
-    if both || neither {
-        let detail = "must have either basis_points or amount";
-        faults.add(object.pointer(), detail);
-        return None;
-    }
-    match (share, amount) {
-        (Some(share), _) => Some(Discount::BasisPoints(share)),
-        (None, amount) => amount.map(Discount::Amount),
-    }
-}
-
-/// An amount that is worth something.
-fn some_money(member: Member, faults: &mut Faults) -> Option<Money> {
-    let pointer = format!("{}/amount", member.pointer);
-    let money = json::money(member, faults)?;
-    if money.minor == 0 {
-        faults.add(pointer, "must be at least 1");
-        return None;
-    }
-    Some(money)
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it has the form of every parser; its faults are noted"
-)]
-fn conditions(object: &mut Object, faults: &mut Faults) -> Option<Conditions> {
-    let conditions = Conditions {
-        minimum_amount: object.optional("minimum_amount", faults, json::money),
-        first_conversion_only: object
-            .optional("first_conversion_only", faults, json::boolean)
-            .unwrap_or_default(),
-    };
-    not_yet(object, &CONDITIONS_NOT_YET, faults);
-    Some(conditions)
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it has the form of every parser; its faults are noted"
-)]
-fn limits(object: &mut Object, faults: &mut Faults) -> Option<Limits> {
-    let mut limit = |name| object.optional(name, faults, json::integer_in(1..=LIMIT_MAX));
-    let limits = Limits {
-        per_referrer_per_day: limit("per_referrer_per_day"),
-        per_referrer_per_week: limit("per_referrer_per_week"),
-        per_referrer_per_month: limit("per_referrer_per_month"),
-        per_referrer: limit("per_referrer"),
-        per_referee: limit("per_referee"),
-    };
-    not_yet(object, &LIMITS_NOT_YET, faults);
-    Some(limits)
 }
 
 fn survey(object: &mut Object, faults: &mut Faults) -> Option<SurveyRule> {
@@ -412,17 +335,6 @@ fn survey(object: &mut Object, faults: &mut Faults) -> Option<SurveyRule> {
         closes_after_days: closes_after_days.unwrap_or(CLOSES_AFTER_DAYS_DEFAULT),
         cooldown_days: cooldown_days.unwrap_or(COOLDOWN_DAYS_DEFAULT),
     })
-}
-
-/// Refuses what the contract knows and this program cannot do yet, by name, so that nobody takes it
-/// for a typo.
-fn not_yet(object: &mut Object, names: &[&str], faults: &mut Faults) {
-    for name in names {
-        let _: Option<()> = object.optional(name, faults, |member, faults| {
-            member.refuse(faults, NOT_YET);
-            None
-        });
-    }
 }
 
 /// Refuses an id that stands for two things.
