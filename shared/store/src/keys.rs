@@ -696,6 +696,7 @@ mod tests {
         let event_name: EventName = "purchase".parse().unwrap();
         let rwd = RewardId::new(Timestamp::UNIX_EPOCH, [4; 10]);
         let pay = PayoutId::new(Timestamp::UNIX_EPOCH, [5; 10]);
+        let rfd = RefundId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
         for (key, expected) in [
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
@@ -738,6 +739,11 @@ mod tests {
                 order(prg, &event_name, &ext),
                 format!("PROGRAM#{p}#ORDER#purchase#order#1 ORDER"),
             ),
+            (
+                refund_of_order(prg, &event_name, &ext, &"r-1".parse().unwrap()),
+                format!("PROGRAM#{p}#ORDER#purchase#order#1 REFUND#r-1"),
+            ),
+            (refund(prg, rfd), format!("PROGRAM#{p}#REFUND#{rfd} REFUND")),
             (reward(prg, rwd), format!("PROGRAM#{p}#REWARD#{rwd} REWARD")),
             (
                 voucher_list(prg, &"treat".parse().unwrap()),

@@ -10,6 +10,7 @@
 )]
 
 mod commit;
+mod counted;
 pub mod cursor;
 mod due;
 #[cfg(feature = "faults")]
@@ -27,6 +28,7 @@ mod writes;
 
 pub use commit::{ACTIONS_MAX, BalanceGuard, Count, CountGuard};
 pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScope};
+pub use counted::CountedFor;
 pub use due::{DueEntry, DuePage, DueWork, PARK_AFTER};
 pub use list::{ListQuery, Listed, Page};
 pub use store::{Loaded, Store, StoreError};

@@ -12,6 +12,7 @@ use kith_domain::money::Currency;
 use kith_domain::participant::{Participant, Referral};
 use kith_domain::payout::{Payout, PayoutLine, PayoutState, PayoutTotals};
 use kith_domain::program::Program;
+use kith_domain::refund::Refund;
 use kith_domain::reward::{Reward, RewardState};
 use kith_domain::survey::{Survey, SurveyState};
 use kith_domain::text::{EventName, ExternalId, Slug};
@@ -21,8 +22,8 @@ use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
     ApiKey, Asked, CodeRecord, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord, MailState,
-    OPEN_LINES, Order, PresentPayout, ProgramClock, Suppression, TestMail, Voucher, Wake,
-    totals_changed,
+    OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, Suppression, TestMail, Voucher,
+    Wake, totals_changed,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
@@ -270,6 +271,24 @@ impl Commit {
         let key = keys::order(program, event, external_id);
         self.put(key, order, was.into(), Indexes::default());
         self
+    }
+
+    /// A refund.
+    pub fn refund(&mut self, refund: &Refund, was: Was) -> &mut Self {
+        let key = keys::refund(refund.program, refund.id);
+        self.put(key, refund, was.into(), Indexes::default());
+        self
+    }
+
+    /// A new refund, under the shop's own name of it too.
+    pub fn new_refund(&mut self, refund: &Refund) -> &mut Self {
+        let Refund { event, order, .. } = refund;
+        let key = keys::refund_of_order(refund.program, event, order, &refund.external_id);
+        let name = RefundName {
+            refund_id: refund.id,
+        };
+        self.put(key, &name, Write::New, Indexes::default());
+        self.refund(refund, Was::Absent)
     }
 
     /// A conversion.

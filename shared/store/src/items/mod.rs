@@ -8,6 +8,7 @@ mod participant;
 mod payout;
 mod program;
 mod records;
+mod refund;
 mod reward;
 mod survey;
 mod voucher_list;
@@ -25,6 +26,7 @@ pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
     MailState, Posting, ScopeItem, Suppression, TestMail,
 };
+pub use refund::RefundName;
 pub use reward::{Lot, Voucher};
 pub use survey::SurveyMark;
 pub use voucher_list::{ListWarning, ListedVoucher, TakenVouchers, VoucherList, WaitingReward};
