@@ -50,7 +50,7 @@ fn the_worst_case_is_counted_item_by_item() {
     assert_eq!(counts(&[]), (54, 10));
     let referrer = points(&json!("referrer"));
     // The reward and its balance; refunded, the lot too.
-    assert_eq!(counts(&[referrer.clone()]), (56, 13));
+    assert_eq!(counts(std::slice::from_ref(&referrer)), (56, 13));
     // One balance for two rewards in points; another for the other party, and for the other unit.
     assert_eq!(counts(&[referrer.clone(), referrer.clone()]), (57, 15));
     let upline = points(&json!({"upline": 2}));
