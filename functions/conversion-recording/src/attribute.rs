@@ -20,6 +20,7 @@ use crate::Recording;
 use crate::decision::{Decision, Inputs};
 use crate::parties::{Referee, Referrers, record};
 use crate::record::rules_at;
+use crate::refund::{Waiting, refunds_of};
 
 enum Named {
     Referrer(ParticipantId),
@@ -113,12 +114,14 @@ pub(crate) async fn attribute_by_hand(
         rules: &rules,
         referee: &referee,
         referrer,
+        waiting: &Waiting::default(),
     };
     let decision = Decision::make(&inputs, conversion, attribution);
     let mut commit = view.commit();
     commit.conversion(decision.conversion(), was);
     decision.write(&mut commit, FactKind::ConversionAttributed);
-    let answer = wire::conversion(decision.conversion(), decision.rewards());
+    let refunds = refunds_of(&mut view, decision.conversion()).await?;
+    let answer = wire::conversion_with_refunds(decision.conversion(), decision.rewards(), &refunds);
     session.finish(commit, Response::json(200, &answer)).await
 }
 

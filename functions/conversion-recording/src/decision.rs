@@ -8,6 +8,7 @@ use kith_domain::id::{ReferralId, RewardId};
 use kith_domain::incentive::{self, Earned, Evaluation, Facts, LimitSubject, Party, Used};
 use kith_domain::participant::{Participant, Referral, ReferralState};
 use kith_domain::program::{Program, ProgramState};
+use kith_domain::refund::Refund;
 use kith_domain::reward::{Reward, RewardSource, RewardState, Transition};
 use kith_domain::text::{EventName, Slug};
 use kith_edge::desk::View;
@@ -15,6 +16,7 @@ use kith_store::items::Counters;
 use kith_store::{Commit, Count, CountGuard, Was};
 
 use crate::parties::Referee;
+use crate::refund::{Met, Waiting};
 
 /// How the history names this function.
 const ACTOR: &str = "conversion-recording";
@@ -33,6 +35,8 @@ pub(crate) struct Decision {
     rests_on_conversion_number: bool,
     /// Counters of the referrer whose windows are over.
     over: Vec<String>,
+    /// What the refunds that were there before took back at once.
+    met: Met,
 }
 
 /// What a decision is made from.
@@ -45,6 +49,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) referee: &'a Referee,
     /// The referrer that the attribution chose, with their counters.
     pub(crate) referrer: &'a (Participant, Counters),
+    /// The refunds that came first.
+    pub(crate) waiting: &'a Waiting,
 }
 
 /// The counters as they were read.
@@ -78,6 +84,7 @@ impl Decision {
             rules,
             referee,
             referrer: (referrer, referrer_counters),
+            waiting,
         } = inputs;
         let event = &conversion.content.event;
         let conversion_number = referee.counters.get(&conversions(event)).saturating_add(1);
@@ -127,7 +134,7 @@ impl Decision {
             referral_number: _,
         } = incentive::evaluate(&rules.incentives, &facts, &counted);
         let rests_on_conversion_number = !same.is_all();
-        let rewards: Vec<Reward> = earned
+        let mut rewards: Vec<Reward> = earned
             .iter()
             .map(|earned| reward(view, rules, &conversion, bond.id, earned))
             .collect();
@@ -135,7 +142,7 @@ impl Decision {
             .names()
             .filter(|name| incentive::window_is_over(name, view.now));
         let over = over.map(str::to_owned).collect();
-        let conversion = Conversion {
+        let mut conversion = Conversion {
             state: ConversionState::Qualified,
             referral_id: Some(bond.id),
             reward_ids: rewards.iter().map(|reward| reward.id).collect(),
@@ -146,6 +153,8 @@ impl Decision {
             version: conversion.version.saturating_add(1),
             ..conversion
         };
+        let counted = (*rules, &referee.counters);
+        let met = waiting.meet(view, counted, &mut conversion, &mut rewards);
         Self {
             conversion,
             rewards,
@@ -156,12 +165,18 @@ impl Decision {
             referral_number,
             rests_on_conversion_number,
             over,
+            met,
         }
     }
 
     /// The conversion as decided.
     pub(crate) fn conversion(&self) -> &Conversion {
         &self.conversion
+    }
+
+    /// Its refunds that came first.
+    pub(crate) fn refunds(&self) -> &[Refund] {
+        self.met.refunds()
     }
 
     /// Its rewards.
@@ -194,6 +209,7 @@ impl Decision {
                 commit.fact(self.reward_fact(reward, FactKind::RewardApproved));
             }
         }
+        self.met.write(commit, &self.conversion);
     }
 
     fn count(&self, commit: &mut Commit) {

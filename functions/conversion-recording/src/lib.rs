@@ -5,6 +5,7 @@ mod attribute;
 mod decision;
 mod parties;
 mod record;
+mod refund;
 mod report;
 
 use std::sync::Arc;
@@ -59,6 +60,21 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
             Method::POST,
             "/v1/programs/{program}/conversions/{conversion}/attribution",
             deciding(&recording, attribute::attribute_by_hand),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/conversions/{conversion}/refunds",
+            deciding(&recording, refund::refund_conversion),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/refunds",
+            deciding(&recording, refund::refund_order),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/refunds/{refund}/reverse",
+            deciding(&recording, refund::reverse),
         );
     let warm = move || {
         let store = store.clone();

@@ -21,6 +21,7 @@ use kith_store::{StoreError, Was};
 use crate::Recording;
 use crate::decision::{Decision, Inputs};
 use crate::parties::{Referee, Referrers, record};
+use crate::refund::{Waiting, refunds_of};
 use crate::report::Report;
 
 /// How many earlier versions of the rules are read at once.
@@ -72,6 +73,7 @@ async fn record_new(
     check_occurred_at(occurred_at, view.now).map_err(|error| {
         Problem::invalid_request(vec![Fault::new("/occurred_at", error.to_string())])
     })?;
+    let waiting = Waiting::load(&mut view, order).await?;
     let referee = Referee::find(&mut view, &report.referee, &recording.identity).await?;
     let rules = rules_at(&view, occurred_at).await?;
     let conversion = Conversion {
@@ -115,11 +117,13 @@ async fn record_new(
         .as_ref()
         .and_then(|chosen| referrers.get(chosen.referrer_id));
     let Some(referrer) = referrer else {
-        let conversion = Conversion {
+        let mut conversion = Conversion {
             attribution,
             version: 1,
             ..conversion
         };
+        let counted = (&rules, &referee.counters);
+        let met = waiting.meet(&view, counted, &mut conversion, &mut []);
         commit.new_conversion(&conversion, order_was).fact(Fact {
             conversion_id: Some(conversion.id),
             referee_id: Some(conversion.referee_id),
@@ -127,23 +131,25 @@ async fn record_new(
             amount: conversion.content.amount,
             ..Fact::new(FactKind::ConversionRecorded)
         });
-        return session
-            .finish(
-                commit,
-                Response::json(201, &wire::conversion(&conversion, &[])),
-            )
-            .await;
+        met.write(&mut commit, &conversion);
+        let answer = wire::conversion_with_refunds(&conversion, &[], met.refunds());
+        return session.finish(commit, Response::json(201, &answer)).await;
     };
     let inputs = Inputs {
         view: &view,
         rules: &rules,
         referee: &referee,
         referrer,
+        waiting: &waiting,
     };
     let decision = Decision::make(&inputs, conversion, attribution);
     commit.new_conversion(decision.conversion(), order_was);
     decision.write(&mut commit, FactKind::ConversionRecorded);
-    let answer = wire::conversion(decision.conversion(), decision.rewards());
+    let answer = wire::conversion_with_refunds(
+        decision.conversion(),
+        decision.rewards(),
+        decision.refunds(),
+    );
     session.finish(commit, Response::json(201, &answer)).await
 }
 
@@ -168,7 +174,11 @@ async fn repeat(
         .with_errors(faults.collect())
         .into());
     }
-    let known = || Response::json(200, &wire::conversion(&conversion, &rewards));
+    let refunds = refunds_of(&mut view, &conversion).await?;
+    let known = || {
+        let answer = wire::conversion_with_refunds(&conversion, &rewards, &refunds);
+        Response::json(200, &answer)
+    };
     let brings_touch = !report.tokens.is_empty() || !report.codes.is_empty();
     if conversion.state != ConversionState::Unattributed || !brings_touch {
         return session.finish(session.commit(), known()).await;
@@ -190,6 +200,7 @@ async fn repeat(
         rules: &rules,
         referee: &referee,
         referrer,
+        waiting: &Waiting::default(),
     };
     let codes = code_uses(&view, report)?;
     let decision = Decision::make(
@@ -204,7 +215,7 @@ async fn repeat(
     referee.write(&mut commit, &report.referee);
     commit.conversion(decision.conversion(), was);
     decision.write(&mut commit, FactKind::ConversionAttributed);
-    let answer = wire::conversion(decision.conversion(), decision.rewards());
+    let answer = wire::conversion_with_refunds(decision.conversion(), decision.rewards(), &refunds);
     session.finish(commit, Response::json(200, &answer)).await
 }
 

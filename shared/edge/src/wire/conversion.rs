@@ -2,15 +2,26 @@ use kith_domain::attribution::{Attribution, Considered};
 use kith_domain::conversion::{CodeUse, Conversion};
 use kith_domain::incentive::Skipped;
 use kith_domain::money::Money;
+use kith_domain::refund::Refund;
 use kith_domain::reward::Reward;
 use kith_domain::text::MetadataValue;
 use serde_json::{Map, Value, json};
 
-use super::{beneficiary, instant, money, present, reward_in_conversion};
+use super::{beneficiary, instant, money, present, refund, reward_in_conversion};
 
-/// A conversion with its rewards.
+/// A conversion with its rewards, of which nothing was refunded.
 #[must_use]
 pub fn conversion(conversion: &Conversion, rewards: &[Reward]) -> Value {
+    conversion_with_refunds(conversion, rewards, &[])
+}
+
+/// A conversion with its rewards and refunds.
+#[must_use]
+pub fn conversion_with_refunds(
+    conversion: &Conversion,
+    rewards: &[Reward],
+    refunds: &[Refund],
+) -> Value {
     let content = &conversion.content;
     let refunded = content
         .amount
@@ -30,7 +41,7 @@ pub fn conversion(conversion: &Conversion, rewards: &[Reward]) -> Value {
         "skipped": conversion.skipped.iter().map(skipped).collect::<Vec<_>>(),
         "codes": conversion.codes.iter().map(code).collect::<Vec<_>>(),
         "refunded": refunded,
-        "refunds": [],
+        "refunds": refunds.iter().map(refund).collect::<Vec<_>>(),
         "version": conversion.version,
     })
 }

@@ -4,12 +4,14 @@
 mod conversion;
 mod participant;
 mod program;
+mod refund;
 mod reward;
 mod survey;
 
-pub use conversion::conversion;
+pub use conversion::{conversion, conversion_with_refunds};
 pub use participant::{participant, referral};
 pub use program::{incentive, program};
+pub use refund::refund;
 pub use reward::{beneficiary, reward, reward_in_conversion, value};
 pub use survey::survey;
 

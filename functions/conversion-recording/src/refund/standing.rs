@@ -1,0 +1,94 @@
+//! Whether a referee still stands behind the referrer's numbers.
+//!
+//! A referee counts for as long as anything is left of any of their qualified conversions. Two
+//! counters of the referee tell: how many there are, and of how many nothing is left. Whoever changes
+//! the latter insists on both as they were read, so that two refunds at once see each other, and the
+//! referrer loses the referee once.
+
+use kith_domain::conversion::{Conversion, ConversionState};
+use kith_domain::refund::{QUALIFIED, REFEREES_LOST, REFUNDED};
+use kith_store::items::Counters;
+use kith_store::{Commit, Count, CountGuard};
+
+/// A referee's counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    qualified: u64,
+    refunded: u64,
+}
+
+impl Standing {
+    /// As they were read.
+    pub(super) fn of(referee: &Counters) -> Self {
+        Self {
+            qualified: referee.get(QUALIFIED),
+            refunded: referee.get(REFUNDED),
+        }
+    }
+
+    /// Whether nothing is left of any of their conversions.
+    fn is_lost(self) -> bool {
+        self.qualified > 0 && self.refunded >= self.qualified
+    }
+
+    /// Counts a conversion of which nothing is left any more, or of which something is left again.
+    pub(super) fn count(self, commit: &mut Commit, before: &Conversion, after: &Conversion) {
+        if before.refunded_whole == after.refunded_whole
+            || after.state != ConversionState::Qualified
+        {
+            return;
+        }
+        let (by, next) = if after.refunded_whole {
+            (1, self.refunded.saturating_add(1))
+        } else {
+            (-1, self.refunded.saturating_sub(1))
+        };
+        let next = Self {
+            refunded: next,
+            ..self
+        };
+        let exactly = |by, was| Count {
+            by,
+            guard: CountGuard::Exactly(was),
+        };
+        let referee = after.referee_id;
+        commit
+            .count(referee, REFUNDED, exactly(by, self.refunded))
+            .count(referee, QUALIFIED, exactly(0, self.qualified));
+        self.lose(commit, after, next);
+    }
+
+    /// Counts a new qualified conversion of which nothing is left. That it qualified is counted, and
+    /// guarded, where it is decided.
+    pub(super) fn count_new(self, commit: &mut Commit, conversion: &Conversion) {
+        let count = Count {
+            by: 1,
+            guard: CountGuard::Exactly(self.refunded),
+        };
+        commit.count(conversion.referee_id, REFUNDED, count);
+        let arrived = Self {
+            qualified: self.qualified.saturating_add(1),
+            ..self
+        };
+        let next = Self {
+            refunded: self.refunded.saturating_add(1),
+            ..arrived
+        };
+        arrived.lose(commit, conversion, next);
+    }
+
+    fn lose(self, commit: &mut Commit, conversion: &Conversion, next: Self) {
+        let by = match (self.is_lost(), next.is_lost()) {
+            (false, true) => 1,
+            (true, false) => -1,
+            (false, false) | (true, true) => return,
+        };
+        if let Some(chosen) = &conversion.attribution.chosen {
+            let count = Count {
+                by,
+                guard: CountGuard::None,
+            };
+            commit.count(chosen.referrer_id, REFEREES_LOST, count);
+        }
+    }
+}
