@@ -44,6 +44,13 @@ const ROUTES: [(&str, &str); 34] = [
         "POST",
         "/v1/programs/{program}/conversions/{conversion}/attribution",
     ),
+    (
+        "POST",
+        "/v1/programs/{program}/conversions/{conversion}/refunds",
+    ),
+    ("POST", "/v1/programs/{program}/refunds"),
+    ("GET", "/v1/programs/{program}/refunds/{refund}"),
+    ("POST", "/v1/programs/{program}/refunds/{refund}/reverse"),
     ("GET", "/v1/programs/{program}/conversions"),
     ("GET", "/v1/programs/{program}/conversions/{conversion}"),
     ("GET", "/v1/programs/{program}/referrals"),
@@ -66,6 +73,7 @@ fn filled(pattern: &str, program: &str) -> String {
         .replace("{participant}", &format!("par_{zero}"))
         .replace("{conversion}", &format!("cnv_{zero}"))
         .replace("{reward}", &format!("rwd_{zero}"))
+        .replace("{refund}", &format!("rfd_{zero}"))
         .replace("{code}", "ANN-BAKES")
         .replace("{id}", "x")
 }

@@ -57,6 +57,10 @@ const DESERVED: &[(&str, Deserved)] = {
         ("conversion-recording/signup", Http(201, JSON)),
         ("conversion-recording/faulty", Http(422, PROBLEM)),
         ("conversion-recording/attribution", Http(404, PROBLEM)),
+        (
+            "conversion-recording/refund-before-conversion",
+            Http(202, JSON),
+        ),
         ("due-work/every-minute", Nothing),
         ("due-work/malformed", Failed("UnreadableEvent")),
         ("event-relay/events", Acknowledged),

@@ -1,11 +1,10 @@
 //! What was recorded: conversions and referrals.
 
-use std::collections::BTreeMap;
-
 use kith_domain::api_key::Scope;
 use kith_domain::conversion::{Conversion, ConversionState};
-use kith_domain::id::{ConversionId, ParticipantId};
+use kith_domain::id::{ConversionId, ParticipantId, RefundId, RewardId};
 use kith_domain::participant::{Referral, ReferralState};
+use kith_domain::refund::Refund;
 use kith_domain::reward::Reward;
 use kith_domain::text::{EventName, ExternalId};
 use kith_edge::desk::View;
@@ -127,33 +126,43 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
     Ok(call.listed(data, next.as_deref()))
 }
 
-/// Conversions as the API writes them, each with its rewards as they stand now.
+/// Conversions as the API writes them, each with its rewards and refunds as they stand now.
 async fn with_rewards(view: &View, conversions: &[Conversion]) -> Result<Vec<Value>, Ended> {
     let program = view.program.id;
-    let ids = || conversions.iter().flat_map(|one| one.reward_ids.iter());
-    if ids().next().is_none() {
-        return Ok(conversions
-            .iter()
-            .map(|one| wire::conversion(one, &[]))
-            .collect());
-    }
-    let loaded = view
-        .store
-        .get(ids().map(|id| keys::reward(program, *id)))
-        .await?;
-    let mut rewards: BTreeMap<ConversionId, Vec<Reward>> = BTreeMap::new();
-    for id in ids() {
-        if let Some(reward) = loaded.read::<Reward>(&keys::reward(program, *id))? {
-            if let Some(conversion) = reward.conversion_id {
-                rewards.entry(conversion).or_default().push(reward);
-            }
+    let reward = |id: &RewardId| keys::reward(program, *id);
+    let refund = |id: &RefundId| keys::refund(program, *id);
+    let wanted = conversions.iter().flat_map(|one| {
+        let rewards = one.reward_ids.iter().map(reward);
+        rewards.chain(one.refund_ids.iter().map(refund))
+    });
+    let loaded = view.store.get(wanted).await?;
+    let mut written = Vec::with_capacity(conversions.len());
+    for one in conversions {
+        let mut rewards: Vec<Reward> = Vec::with_capacity(one.reward_ids.len());
+        for id in &one.reward_ids {
+            rewards.extend(loaded.read(&reward(id))?);
         }
+        let mut refunds: Vec<Refund> = Vec::with_capacity(one.refund_ids.len());
+        for id in &one.refund_ids {
+            refunds.extend(loaded.read(&refund(id))?);
+        }
+        written.push(wire::conversion_with_refunds(one, &rewards, &refunds));
     }
-    let own = |one: &Conversion| rewards.get(&one.id).map_or(&[][..], Vec::as_slice);
-    Ok(conversions
-        .iter()
-        .map(|one| wire::conversion(one, own(one)))
-        .collect())
+    Ok(written)
+}
+
+/// `GET P/refunds/{refund}`.
+pub(crate) async fn read_refund(call: Call) -> Result<Response, Ended> {
+    let (_, view, id) = call
+        .program(
+            Scope::ConversionsRead,
+            call.only_id("refund"),
+            |id: &RefundId, program, _| vec![keys::refund(program, *id)],
+        )
+        .await?;
+    let refund: Option<Refund> = view.loaded.read(&keys::refund(view.program.id, id))?;
+    let refund = refund.ok_or_else(|| Problem::not_found("refund"))?;
+    Ok(Response::json(200, &wire::refund(&refund)))
 }
 
 /// `GET P/referrals`.

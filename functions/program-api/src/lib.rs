@@ -44,7 +44,7 @@ use crate::call::{Api, handler};
 
 /// What other functions own. Their own routes fit first; here is only known which methods the paths
 /// have, for callers with another one.
-const ELSEWHERE: [(Method, &str); 17] = [
+const ELSEWHERE: [(Method, &str); 20] = [
     (Method::GET, "/r/{code}"),
     (Method::GET, "/t/{code}"),
     (Method::GET, "/r/{code}/qr.svg"),
@@ -64,6 +64,15 @@ const ELSEWHERE: [(Method, &str); 17] = [
     (
         Method::POST,
         "/v1/programs/{program}/conversions/{conversion}/attribution",
+    ),
+    (
+        Method::POST,
+        "/v1/programs/{program}/conversions/{conversion}/refunds",
+    ),
+    (Method::POST, "/v1/programs/{program}/refunds"),
+    (
+        Method::POST,
+        "/v1/programs/{program}/refunds/{refund}/reverse",
     ),
 ];
 
@@ -207,6 +216,11 @@ fn outcome_routes(router: Router, api: &Arc<Api>) -> Router {
             Method::GET,
             "/v1/programs/{program}/conversions/{conversion}",
             handler(api, conversions::read),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/refunds/{refund}",
+            handler(api, conversions::read_refund),
         )
         .route(
             Method::GET,
