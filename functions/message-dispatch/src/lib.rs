@@ -82,6 +82,7 @@ async fn work_off(
         Message::Reward { .. }
         | Message::Payout { .. }
         | Message::PayoutLine { .. }
+        | Message::Redemption { .. }
         | Message::Survey { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

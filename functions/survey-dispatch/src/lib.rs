@@ -97,6 +97,7 @@ async fn work_off(
         Message::Reward { .. }
         | Message::Payout { .. }
         | Message::PayoutLine { .. }
+        | Message::Redemption { .. }
         | Message::Mail { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

@@ -35,6 +35,7 @@ pub mod participant;
 pub mod payout;
 pub mod program;
 pub mod rates;
+pub mod redemption;
 pub mod refund;
 pub mod reward;
 pub mod share;

@@ -351,6 +351,41 @@ pub fn redemption(program: ProgramId, participant: ParticipantId, id: Redemption
     }
 }
 
+/// What the keys of a participant's redemptions begin with.
+#[must_use]
+pub fn redemptions(program: ProgramId, participant: ParticipantId) -> Key {
+    Key::new(person(program, participant), "REDEMPTION#")
+}
+
+/// From which lots a part of a redemption was taken.
+#[must_use]
+pub fn redemption_part(
+    program: ProgramId,
+    participant: ParticipantId,
+    id: RedemptionId,
+    part: u32,
+) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("REDEMPTIONPART#{id}#{part:06}"),
+    }
+}
+
+/// That lots and rewards have yet to follow a redemption.
+#[must_use]
+pub fn open_redemption(program: ProgramId, participant: ParticipantId, id: RedemptionId) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("REDEEMING#{id}"),
+    }
+}
+
+/// What the keys of a participant's open redemptions begin with.
+#[must_use]
+pub fn open_redemptions(program: ProgramId, participant: ParticipantId) -> Key {
+    Key::new(person(program, participant), "REDEEMING#")
+}
+
 /// Which redemption the shop calls so.
 #[must_use]
 pub fn redemption_by_name(
@@ -697,6 +732,7 @@ mod tests {
         let rwd = RewardId::new(Timestamp::UNIX_EPOCH, [4; 10]);
         let pay = PayoutId::new(Timestamp::UNIX_EPOCH, [5; 10]);
         let rfd = RefundId::new(Timestamp::UNIX_EPOCH, [6; 10]);
+        let rdm = RedemptionId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
         for (key, expected) in [
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
@@ -745,6 +781,22 @@ mod tests {
             ),
             (refund(prg, rfd), format!("PROGRAM#{p}#REFUND#{rfd} REFUND")),
             (reward(prg, rwd), format!("PROGRAM#{p}#REWARD#{rwd} REWARD")),
+            (
+                redemption(prg, par, rdm),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} REDEMPTION#{rdm}"),
+            ),
+            (
+                redemption_by_name(prg, par, &ext),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} REDEEMED#order#1"),
+            ),
+            (
+                redemption_part(prg, par, rdm, 3),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} REDEMPTIONPART#{rdm}#000003"),
+            ),
+            (
+                open_redemption(prg, par, rdm),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} REDEEMING#{rdm}"),
+            ),
             (
                 voucher_list(prg, &"treat".parse().unwrap()),
                 format!("PROGRAM#{p}#VOUCHERLIST#treat LIST"),

@@ -19,6 +19,7 @@ pub mod item;
 pub mod items;
 pub mod keys;
 mod list;
+mod redemptions;
 mod retry;
 mod store;
 mod voucher_lists;

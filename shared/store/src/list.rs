@@ -395,6 +395,16 @@ impl Store {
         }
     }
 
+    /// Whether a partition has any item whose sort key begins as this key's does.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn holds_any(&self, prefix: &Key) -> Result<bool, StoreError> {
+        let end = format!("{}{END}", prefix.sk);
+        let (found, _) = self.between_once(&prefix.pk, &prefix.sk, &end, 1).await?;
+        Ok(!found.is_empty())
+    }
+
     /// A page of a partition of the table itself, newest first: test mails, a day's events.
     ///
     /// # Errors

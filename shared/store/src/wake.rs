@@ -1,6 +1,8 @@
 //! Wake-ups: what goes through the queues. A message means "go and read"; it carries ids only.
 
-use kith_domain::id::{EventId, MailId, ParticipantId, PayoutId, ProgramId, RewardId, SurveyId};
+use kith_domain::id::{
+    EventId, MailId, ParticipantId, PayoutId, ProgramId, RedemptionId, RewardId, SurveyId,
+};
 use kith_domain::words::words;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +55,18 @@ pub enum Message {
         /// Whose line.
         #[serde(with = "text")]
         participant_id: ParticipantId,
+    },
+    /// Lots and rewards may have to follow a redemption.
+    Redemption {
+        /// The program.
+        #[serde(with = "text")]
+        program_id: ProgramId,
+        /// Who spent.
+        #[serde(with = "text")]
+        participant_id: ParticipantId,
+        /// The redemption.
+        #[serde(with = "text")]
+        redemption_id: RedemptionId,
     },
     /// A survey may be due.
     Survey {

@@ -513,7 +513,7 @@ impl Commit {
     }
 
     /// Due in real time, when whoever is woken now should long be done.
-    fn lease(&self, wake: Wake) -> Due {
+    pub(crate) fn lease(&self, wake: Wake) -> Due {
         Due {
             clock: DueClock::Real,
             at: later(self.real_now(), LEASE),

@@ -8,6 +8,7 @@ mod participant;
 mod payout;
 mod program;
 mod records;
+mod redemption;
 mod refund;
 mod reward;
 mod survey;
@@ -26,6 +27,7 @@ pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
     MailState, Posting, ScopeItem, Suppression, TestMail,
 };
+pub use redemption::{OpenRedemption, RedemptionName, RedemptionPart};
 pub use refund::RefundName;
 pub use reward::{Lot, Voucher};
 pub use survey::SurveyMark;
