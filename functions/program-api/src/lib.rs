@@ -23,6 +23,7 @@ mod profile;
 mod programs;
 mod rewards;
 mod scheme;
+mod simulations;
 mod surveys;
 mod test_clock;
 mod test_mails;
@@ -161,6 +162,11 @@ fn program_routes(router: Router, api: &Arc<Api>) -> Router {
             Method::GET,
             "/v1/programs/{program}/events",
             handler(api, events::list),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/simulations",
+            handler(api, simulations::run),
         )
 }
 

@@ -192,6 +192,34 @@ async fn conversions(
         0
     );
     bill.note("conversion, unattributed");
+
+    for number in [3, 8] {
+        let program = shop.program(&many(number), &json!([]), 1).await;
+        bill.skip();
+        let order = purchase("order-1", &json!({"codes": [program.codes[0]]}));
+        assert_eq!(count(&convert(&program, &order).await), number);
+        bill.note(&format!("conversion, new referee, code, {number} rewards"));
+    }
+    let budgeted = json!([
+        {"id": "thank-you", "on": "purchase", "beneficiary": "referrer",
+         "reward": {"kind": "cash", "amount": {"amount": 500, "currency": "EUR"}},
+         "limits": {"per_referrer_per_month": 10, "budget_per_month": {"amount": 10_000_000, "currency": "EUR"}}},
+    ]);
+    let program = shop.program(&budgeted, &json!([]), 1).await;
+    bill.skip();
+    let order = purchase("order-1", &json!({"codes": [program.codes[0]]}));
+    assert_eq!(count(&convert(&program, &order).await), 1);
+    bill.note("conversion, new referee, code, 1 reward with a limit and a budget");
+}
+
+/// Rules for both sides, in turn, that all give cash.
+fn many(number: usize) -> Value {
+    let rule = |place: usize| {
+        let beneficiary = if place.is_multiple_of(2) { "referrer" } else { "referee" };
+        json!({"id": format!("rule-{place}"), "on": "purchase", "beneficiary": beneficiary,
+               "reward": {"kind": "cash", "amount": {"amount": 100, "currency": "EUR"}}})
+    };
+    (0..number).map(rule).collect()
 }
 
 /// What follows behind the API: each worker gets one message of each kind.
