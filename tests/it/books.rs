@@ -34,7 +34,9 @@ pub(crate) async fn audit(program: &Program<'_>) -> usize {
         assert!(ids.insert(text(&entry["id"])), "twice: {entry}");
         let (unit, amount) = (text(&entry["unit"]), entry["amount"].as_i64().unwrap());
         let transaction = text(&entry["transaction_id"]).to_owned();
-        *transactions.entry((transaction, unit.to_owned())).or_default() += amount;
+        *transactions
+            .entry((transaction, unit.to_owned()))
+            .or_default() += amount;
         if let Some(participant) = entry["participant_id"].as_str() {
             let account = text(&entry["account"]).to_owned();
             let key = (participant.to_owned(), unit.to_owned(), account);
@@ -54,16 +56,17 @@ pub(crate) async fn audit(program: &Program<'_>) -> usize {
             let key = (participant.clone(), unit.clone(), account.to_owned());
             accounts.get(&key).copied().unwrap_or(0)
         };
-        let balance = program
-            .balance(&json!({"id": participant}), &unit)
-            .await;
+        let balance = program.balance(&json!({"id": participant}), &unit).await;
         let available = sum("liability") + sum("receivable");
         for (part, expected) in [
             ("available", available),
             ("in_payout", sum("in_payout")),
             ("paid", sum("settled")),
         ] {
-            assert_eq!(balance[part], expected, "{part} {unit} of {participant}: {balance}");
+            assert_eq!(
+                balance[part], expected,
+                "{part} {unit} of {participant}: {balance}"
+            );
         }
         *closing.entry(unit).or_default() += available + sum("in_payout");
     }

@@ -9,12 +9,15 @@
 )]
 
 mod api;
+mod books;
 mod built;
 mod chain;
 mod conversions;
+mod histories;
 mod kill;
 mod lambda_reality;
 mod links;
+mod money;
 mod people;
 mod runtime_api;
 mod store;

@@ -68,12 +68,20 @@ async fn double_sided_with_a_cap_of_32() {
     let world = World::start().await;
     let friend = json!({"id": "friend-10", "on": "purchase", "beneficiary": "referee",
         "reward": {"kind": "discount", "basis_points": 1000}, "conditions": {"first_conversion_only": true}});
-    let thanks = with(cash("thank-you", 500), "limits", json!({"per_referrer": 32}));
+    let thanks = with(
+        cash("thank-you", 500),
+        "limits",
+        json!({"per_referrer": 32}),
+    );
     let program = program_with(&world, json!([friend, thanks]), json!({})).await;
     let ann = program.referrer("ann").await;
     let orders: Vec<String> = (0..40).map(|number| format!("order-{number}")).collect();
     for some in orders.chunks(8) {
-        join_all(some.iter().map(|order| buy(&program, order, &ann["code"], json!({})))).await;
+        join_all(
+            some.iter()
+                .map(|order| buy(&program, order, &ann["code"], json!({}))),
+        )
+        .await;
     }
     world.settle().await;
     let rewards = program.rewards().await;
@@ -102,22 +110,47 @@ async fn tiered_cash_of_5_10_and_20() {
     let ann = program.referrer("ann").await;
     let mut earned = Vec::new();
     for number in 1..=11 {
-        let conversion = buy(&program, &format!("order-{number}"), &ann["code"], json!({})).await;
-        earned.push(conversion["rewards"][0]["value"]["amount"].as_i64().unwrap());
+        let conversion = buy(
+            &program,
+            &format!("order-{number}"),
+            &ann["code"],
+            json!({}),
+        )
+        .await;
+        earned.push(
+            conversion["rewards"][0]["value"]["amount"]
+                .as_i64()
+                .unwrap(),
+        );
     }
-    assert_eq!(earned, [500, 500, 500, 500, 1000, 1000, 1000, 1000, 1000, 2000, 2000]);
+    assert_eq!(
+        earned,
+        [500, 500, 500, 500, 1000, 1000, 1000, 1000, 1000, 2000, 2000]
+    );
     // Somebody who comes again is no new referral: the eleventh referee's second order pays as before.
     let again = program
-        .convert("order-12", json!({"referee": {"external_id": "friend-of-order-1"}}))
+        .convert(
+            "order-12",
+            json!({"referee": {"external_id": "friend-of-order-1"}}),
+        )
         .await
         .expect(201);
     assert_eq!(again["rewards"][0]["value"], eur(2000));
     world.settle().await;
-    assert_eq!(available(&program, &ann).await, 4 * 500 + 5 * 1000 + 3 * 2000);
+    assert_eq!(
+        available(&program, &ann).await,
+        4 * 500 + 5 * 1000 + 3 * 2000
+    );
     audit(&program).await;
     let first = all(&program, "/rewards").await;
-    let last = first.iter().find(|reward| reward["conversion_id"] == again["id"]).unwrap();
-    let explained = program.get(&format!("/rewards/{}", text(&last["id"]))).await.expect(200);
+    let last = first
+        .iter()
+        .find(|reward| reward["conversion_id"] == again["id"])
+        .unwrap();
+    let explained = program
+        .get(&format!("/rewards/{}", text(&last["id"])))
+        .await
+        .expect(200);
     assert_eq!(explained["explanation"]["tier"]["from"], 10, "{explained}");
     world.bundle.shutdown().await;
 }
@@ -153,16 +186,34 @@ async fn recurring_share_with_a_maximum_and_a_chargeback_that_is_won() {
     let body = json!({"external_id": "dispute-1", "reason": "chargeback"});
     let charged = program.post(&refunds, body.clone()).await.expect(201);
     assert_eq!(charged["amount"], eur(60_000));
-    assert_eq!(charged["rewards"][0]["before"], json!({"state": "issued", "value": eur(5000)}));
-    assert_eq!(charged["rewards"][0]["after"], json!({"state": "clawed_back", "value": eur(0)}));
-    assert_eq!(program.post(&refunds, body).await.expect(200)["id"], charged["id"]);
+    assert_eq!(
+        charged["rewards"][0]["before"],
+        json!({"state": "issued", "value": eur(5000)})
+    );
+    assert_eq!(
+        charged["rewards"][0]["after"],
+        json!({"state": "clawed_back", "value": eur(0)})
+    );
+    assert_eq!(
+        program.post(&refunds, body).await.expect(200)["id"],
+        charged["id"]
+    );
     assert_eq!(available(&program, &ann).await, 999);
 
     let reverse = format!("/refunds/{}/reverse", text(&charged["id"]));
-    assert_eq!(program.post(&reverse, json!({})).await.expect(200)["state"], "reversed");
-    assert_eq!(program.post(&reverse, json!({})).await.expect(200)["state"], "reversed");
+    assert_eq!(
+        program.post(&reverse, json!({})).await.expect(200)["state"],
+        "reversed"
+    );
+    assert_eq!(
+        program.post(&reverse, json!({})).await.expect(200)["state"],
+        "reversed"
+    );
     assert_eq!(available(&program, &ann).await, 5999);
-    let present = program.get(&format!("/conversions/{}", text(&upgrade["id"]))).await.expect(200);
+    let present = program
+        .get(&format!("/conversions/{}", text(&upgrade["id"])))
+        .await
+        .expect(200);
     assert_eq!(present["refunded"], eur(0));
     assert_eq!(present["rewards"][0]["state"], "issued");
     assert_eq!(present["rewards"][0]["value"], eur(5000));
@@ -186,7 +237,12 @@ async fn an_upline_of_three_levels() {
         json!({"id": format!("level-{number}"), "on": "purchase", "beneficiary": {"upline": number},
             "reward": {"kind": "cash", "amount": eur(amount)}})
     };
-    let rules = json!([cash("direct", 1000), level(1, 300), level(2, 200), level(3, 100)]);
+    let rules = json!([
+        cash("direct", 1000),
+        level(1, 300),
+        level(2, 200),
+        level(3, 100)
+    ]);
     let program = program_with(&world, rules, json!({})).await;
     let mut people: Vec<Value> = Vec::new();
     for name in ["ann", "bob", "cleo", "dan"] {
@@ -201,7 +257,12 @@ async fn an_upline_of_three_levels() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|reward| (reward["beneficiary"].clone(), reward["beneficiary_id"].clone()))
+        .map(|reward| {
+            (
+                reward["beneficiary"].clone(),
+                reward["beneficiary_id"].clone(),
+            )
+        })
         .collect();
     assert_eq!(
         earned,
@@ -220,7 +281,10 @@ async fn an_upline_of_three_levels() {
         assert_eq!(available(&program, person).await, expected, "{person}");
     }
     let body = json!({"external_id": "ann", "referred_by": people[3]["id"]});
-    assert_eq!(program.post("/participants", body).await.problem(409), "referral_loop");
+    assert_eq!(
+        program.post("/participants", body).await.problem(409),
+        "referral_loop"
+    );
     audit(&program).await;
     world.bundle.shutdown().await;
 }
@@ -230,14 +294,20 @@ async fn an_upline_of_three_levels() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monthly_budget_spent_in_the_middle_of_a_burst() {
     let world = World::start().await;
-    let budgeted = with(cash("thank-you", 500), "limits", json!({"budget_per_month": eur(10_000)}));
+    let budgeted = with(
+        cash("thank-you", 500),
+        "limits",
+        json!({"budget_per_month": eur(10_000)}),
+    );
     let program = program_with(&world, json!([budgeted]), json!({})).await;
     let ann = program.referrer("ann").await;
     let orders: Vec<String> = (0..50).map(|number| format!("order-{number}")).collect();
     let burst = join_all(orders.iter().map(|order| async {
         let mut tries = 0;
         loop {
-            let answer = program.convert(order, json!({"codes": [ann["code"]]})).await;
+            let answer = program
+                .convert(order, json!({"codes": [ann["code"]]}))
+                .await;
             if answer.status != 503 {
                 break answer.expect(201);
             }
@@ -246,7 +316,9 @@ async fn a_monthly_budget_spent_in_the_middle_of_a_burst() {
         }
     }))
     .await;
-    let skipped = burst.iter().filter(|answer| reasons(answer) == ["budget_per_month"]);
+    let skipped = burst
+        .iter()
+        .filter(|answer| reasons(answer) == ["budget_per_month"]);
     assert_eq!(skipped.count(), 30);
     world.settle().await;
     assert_eq!(available(&program, &ann).await, 10_000);
@@ -272,18 +344,30 @@ async fn a_milestone_at_the_tenth_referral() {
     let ann = program.referrer("ann").await;
     let mut orders = Vec::new();
     for number in 1..=9 {
-        let conversion = buy(&program, &format!("order-{number}"), &ann["code"], json!({})).await;
+        let conversion = buy(
+            &program,
+            &format!("order-{number}"),
+            &ann["code"],
+            json!({}),
+        )
+        .await;
         assert_eq!(reasons(&conversion), ["referral_number"]);
         orders.push(conversion);
     }
     // A second order of the same friend is no referral of its own.
     let again = json!({"referee": {"external_id": "friend-of-order-1"}});
-    assert_eq!(reasons(&buy(&program, "order-1b", &ann["code"], again).await), ["referral_number"]);
+    assert_eq!(
+        reasons(&buy(&program, "order-1b", &ann["code"], again).await),
+        ["referral_number"]
+    );
     let tenth = buy(&program, "order-10", &ann["code"], json!({})).await;
     assert_eq!(tenth["rewards"][0]["value"], eur(10_000));
     // The first friend sends everything back: the next one is the eleventh all the same.
     let refund = format!("/conversions/{}/refunds", text(&orders[1]["id"]));
-    program.post(&refund, json!({"external_id": "r-1"})).await.expect(201);
+    program
+        .post(&refund, json!({"external_id": "r-1"}))
+        .await
+        .expect(201);
     let next = buy(&program, "order-11", &ann["code"], json!({})).await;
     assert_eq!(reasons(&next), ["referral_number"]);
     world.settle().await;
@@ -298,24 +382,50 @@ async fn a_milestone_at_the_tenth_referral() {
 async fn a_guest_known_by_mail_address_and_coupon_only() {
     let world = World::start().await;
     let program = program_with(&world, json!([cash("thank-you", 500)]), json!({})).await;
-    let body = json!({"external_id": "ann", "email": "ann@example.com", "vanity_code": "ANN-BAKES"});
+    let body =
+        json!({"external_id": "ann", "email": "ann@example.com", "vanity_code": "ANN-BAKES"});
     let ann = program.post("/participants", body).await.expect(201);
     let guest = async |order: &str, referee: Value, codes: Value| {
         let body = json!({"referee": referee, "codes": codes});
         program.convert(order, body).await.expect(201)
     };
-    let first = guest("guest-1", json!({"email": "Bob.Miller+shop@gmail.com"}), json!([" nothing ", "ann-bakes"])).await;
+    let first = guest(
+        "guest-1",
+        json!({"email": "Bob.Miller+shop@gmail.com"}),
+        json!([" nothing ", "ann-bakes"]),
+    )
+    .await;
     assert_eq!(first["attribution"]["reason"], "code");
-    let again = guest("guest-2", json!({"email": "bobmiller@gmail.com"}), json!([])).await;
+    let again = guest(
+        "guest-2",
+        json!({"email": "bobmiller@gmail.com"}),
+        json!([]),
+    )
+    .await;
     assert_eq!(again["attribution"]["reason"], "existing_referral");
-    let account = guest("guest-3", json!({"external_id": "cust-7", "email": "bobmiller@gmail.com"}), json!([])).await;
+    let account = guest(
+        "guest-3",
+        json!({"external_id": "cust-7", "email": "bobmiller@gmail.com"}),
+        json!([]),
+    )
+    .await;
     let person = |conversion: &Value| conversion["attribution"]["referee_id"].clone();
     assert_eq!(person(&first), person(&again));
     assert_eq!(person(&first), person(&account));
     // Her own coupon earns Ann nothing.
-    let herself = guest("guest-4", json!({"email": "a.n.n@example.com"}), json!(["ANN-BAKES"])).await;
+    let herself = guest(
+        "guest-4",
+        json!({"email": "a.n.n@example.com"}),
+        json!(["ANN-BAKES"]),
+    )
+    .await;
     assert_eq!(herself["state"], "qualified");
-    let herself = guest("guest-5", json!({"email": "ANN@example.com"}), json!(["ANN-BAKES"])).await;
+    let herself = guest(
+        "guest-5",
+        json!({"email": "ANN@example.com"}),
+        json!(["ANN-BAKES"]),
+    )
+    .await;
     assert_eq!(herself["attribution"]["reason"], "self_referral");
     world.settle().await;
     assert_eq!(available(&program, &ann).await, 4 * 500);
@@ -341,15 +451,30 @@ async fn a_refund_of_a_third_and_then_the_rest() {
     };
     let third = refund("third", Some(1500)).await.expect(201);
     // 333.3 cents are taken back, rounded down.
-    assert_eq!(third["rewards"][0]["after"], json!({"state": "issued", "value": eur(667)}));
+    assert_eq!(
+        third["rewards"][0]["after"],
+        json!({"state": "issued", "value": eur(667)})
+    );
     assert_eq!(available(&program, &ann).await, 667);
-    assert_eq!(refund("much", Some(3001)).await.problem(409), "refund_exceeds_conversion");
+    assert_eq!(
+        refund("much", Some(3001)).await.problem(409),
+        "refund_exceeds_conversion"
+    );
     let rest = refund("rest", None).await.expect(201);
     assert_eq!(rest["amount"], eur(3000));
-    assert_eq!(rest["rewards"][0]["after"], json!({"state": "clawed_back", "value": eur(0)}));
+    assert_eq!(
+        rest["rewards"][0]["after"],
+        json!({"state": "clawed_back", "value": eur(0)})
+    );
     assert_eq!(available(&program, &ann).await, 0);
-    assert_eq!(refund("more", Some(1)).await.problem(409), "refund_exceeds_conversion");
-    let present = program.get(&format!("/conversions/{}", text(&sold["id"]))).await.expect(200);
+    assert_eq!(
+        refund("more", Some(1)).await.problem(409),
+        "refund_exceeds_conversion"
+    );
+    let present = program
+        .get(&format!("/conversions/{}", text(&sold["id"])))
+        .await
+        .expect(200);
     assert_eq!(present["refunded"], eur(4500));
     assert_eq!(present["refunds"].as_array().unwrap().len(), 2);
     audit(&program).await;
@@ -375,16 +500,34 @@ async fn a_voucher_refunded_after_and_before_its_use() {
     let (first, second) = (code(&used).await, code(&unused).await);
     let redeem = async |voucher: &Value, order: &str| {
         program
-            .post("/vouchers/redeem", json!({"voucher_code": voucher, "external_id": order}))
+            .post(
+                "/vouchers/redeem",
+                json!({"voucher_code": voucher, "external_id": order}),
+            )
             .await
     };
-    assert_eq!(redeem(&first, "anns-order").await.expect(200)["state"], "redeemed");
-    assert_eq!(redeem(&first, "anns-order").await.expect(200)["state"], "redeemed");
-    assert_eq!(redeem(&first, "another").await.problem(409), "voucher_redeemed");
+    assert_eq!(
+        redeem(&first, "anns-order").await.expect(200)["state"],
+        "redeemed"
+    );
+    assert_eq!(
+        redeem(&first, "anns-order").await.expect(200)["state"],
+        "redeemed"
+    );
+    assert_eq!(
+        redeem(&first, "another").await.problem(409),
+        "voucher_redeemed"
+    );
     for conversion in [&used, &unused] {
         let refund = format!("/conversions/{}/refunds", text(&conversion["id"]));
-        let answer = program.post(&refund, json!({"external_id": "all"})).await.expect(201);
-        assert_eq!(answer["rewards"][0]["after"]["state"], "clawed_back", "{answer}");
+        let answer = program
+            .post(&refund, json!({"external_id": "all"}))
+            .await
+            .expect(201);
+        assert_eq!(
+            answer["rewards"][0]["after"]["state"], "clawed_back",
+            "{answer}"
+        );
     }
     assert_eq!(available(&program, &ann).await, -500);
     assert_eq!(redeem(&second, "late").await.status, 409);
@@ -412,23 +555,41 @@ async fn a_payout_run_twice_and_a_line_returned_by_the_bank() {
     assert_eq!(program.balance(&ann, "EUR").await["in_payout"], 1000);
     let mark = async |participant: &Value, state: &str| {
         let line = format!("{path}/lines/{}", text(&participant["id"]));
-        program.post(&line, json!({"state": state, "reference": "bank-1"})).await
+        program
+            .post(&line, json!({"state": state, "reference": "bank-1"}))
+            .await
     };
-    assert_eq!(program.post(&format!("{path}/close"), json!({})).await.problem(409), "payout_open_lines");
+    assert_eq!(
+        program
+            .post(&format!("{path}/close"), json!({}))
+            .await
+            .problem(409),
+        "payout_open_lines"
+    );
     // A refund meanwhile leaves the line as it is: the money may be on its way.
     let refund = format!("/conversions/{}/refunds", text(&taken["id"]));
-    program.post(&refund, json!({"external_id": "all"})).await.expect(201);
+    program
+        .post(&refund, json!({"external_id": "all"}))
+        .await
+        .expect(201);
     assert_eq!(available(&program, &ann).await, -500);
     mark(&ann, "paid").await.expect(200);
     mark(&ann, "paid").await.expect(200);
     mark(&bob, "paid").await.expect(200);
     world.settle().await;
-    program.post(&format!("{path}/close"), json!({})).await.expect(200);
+    program
+        .post(&format!("{path}/close"), json!({}))
+        .await
+        .expect(200);
     assert_eq!(program.balance(&bob, "EUR").await["paid"], 500);
     mark(&bob, "returned").await.expect(200);
     world.settle().await;
     let back = program.balance(&bob, "EUR").await;
-    assert_eq!((&back["available"], &back["paid"]), (&json!(500), &json!(0)), "{back}");
+    assert_eq!(
+        (&back["available"], &back["paid"]),
+        (&json!(500), &json!(0)),
+        "{back}"
+    );
     audit(&program).await;
 
     // Ann earns ten euros more and owes five.
@@ -441,7 +602,12 @@ async fn a_payout_run_twice_and_a_line_returned_by_the_bank() {
     let lines = all(&program, &format!("/payouts/{}/lines", text(&second["id"]))).await;
     let mut amounts: Vec<(&str, i64)> = lines
         .iter()
-        .map(|line| (text(&line["external_id"]), line["amount"]["amount"].as_i64().unwrap()))
+        .map(|line| {
+            (
+                text(&line["external_id"]),
+                line["amount"]["amount"].as_i64().unwrap(),
+            )
+        })
         .collect();
     amounts.sort_unstable();
     assert_eq!(amounts, [("ann", 500), ("bob", 500)]);
