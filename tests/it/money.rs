@@ -654,3 +654,49 @@ async fn a_clock_that_is_advanced_stops_at_everything_that_is_due() {
     audit(&program).await;
     world.bundle.shutdown().await;
 }
+
+/// What another scheme would have cost, seen before it is published; nothing is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheme_is_tried_on_what_was_recorded() {
+    let world = World::start().await;
+    let program = program_with(&world, json!([cash("thank-you", 500)]), json!({})).await;
+    let ann = program.referrer("ann").await;
+    let mut orders = Vec::new();
+    for (number, amount) in [1000, 3000, 5000].into_iter().enumerate() {
+        let change = json!({"amount": eur(amount)});
+        orders.push(buy(&program, &format!("order-{number}"), &ann["code"], change).await);
+    }
+    world.settle().await;
+    let before = all(&program, "/events").await.len();
+    let ask = async |incentives: Value| {
+        let body = json!({"incentives": incentives, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"});
+        program.post("/simulations", body).await
+    };
+    let same = ask(json!([cash("thank-you", 500)])).await.expect(200);
+    assert_eq!(same["before"], json!({"rewards": 3, "cost": [eur(1500)]}));
+    assert_eq!(same["after"], same["before"]);
+    assert_eq!(
+        same["differences"],
+        json!({"data": [], "next_cursor": null})
+    );
+
+    let dearer = with(
+        cash("thank-you", 800),
+        "conditions",
+        json!({"minimum_amount": eur(2000)}),
+    );
+    let other = ask(json!([dearer])).await.expect(200);
+    assert_eq!(other["after"], json!({"rewards": 2, "cost": [eur(1600)]}));
+    let differences = other["differences"]["data"].as_array().unwrap();
+    assert_eq!(differences.len(), 3);
+    assert_eq!(differences[0]["conversion_id"], orders[0]["id"]);
+    assert_eq!(differences[0]["before"][0]["value"], eur(500));
+    assert_eq!(differences[0]["after"], json!([]));
+    assert_eq!(differences[2]["after"][0]["value"], eur(800));
+
+    let faulty = ask(json!([{"id": "thank-you"}])).await;
+    assert_eq!(faulty.problem(422), "invalid_request");
+    assert_eq!(faulty.json()["errors"].as_array().unwrap().len(), 3);
+    assert_eq!(all(&program, "/events").await.len(), before);
+    world.bundle.shutdown().await;
+}

@@ -91,13 +91,10 @@ pub(crate) async fn run(call: Call) -> Result<Response, Ended> {
             .iter()
             .map(|(conversion, rewards)| (conversion, rewards.as_slice())),
     );
-    let unread = outcome
-        .differences
-        .iter()
-        .skip_while(|difference| {
-            let after = question.after.as_ref();
-            after.is_some_and(|after| difference.conversion_id <= *after)
-        });
+    let unread = outcome.differences.iter().skip_while(|difference| {
+        let after = question.after.as_ref();
+        after.is_some_and(|after| difference.conversion_id <= *after)
+    });
     let mut page: Vec<&Difference> = unread.take(PAGE_DIFFERENCES.saturating_add(1)).collect();
     let more = page.len() > PAGE_DIFFERENCES;
     page.truncate(PAGE_DIFFERENCES);
@@ -142,7 +139,10 @@ async fn recorded(
     }
     conversions.sort_by_key(|conversion| conversion.id);
     let ids = conversions.iter().flat_map(|one| one.reward_ids.iter());
-    let loaded = view.store.get(ids.map(|id| keys::reward(program, *id))).await?;
+    let loaded = view
+        .store
+        .get(ids.map(|id| keys::reward(program, *id)))
+        .await?;
     let mut found = Vec::with_capacity(conversions.len());
     for conversion in conversions {
         let mut rewards = Vec::new();

@@ -215,7 +215,11 @@ async fn conversions(
 /// Rules for both sides, in turn, that all give cash.
 fn many(number: usize) -> Value {
     let rule = |place: usize| {
-        let beneficiary = if place.is_multiple_of(2) { "referrer" } else { "referee" };
+        let beneficiary = if place.is_multiple_of(2) {
+            "referrer"
+        } else {
+            "referee"
+        };
         json!({"id": format!("rule-{place}"), "on": "purchase", "beneficiary": beneficiary,
                "reward": {"kind": "cash", "amount": {"amount": 100, "currency": "EUR"}}})
     };
