@@ -203,9 +203,13 @@ impl Call {
 
     /// The answer with a page; `next` is the position that the list goes on behind.
     pub(crate) fn listed(&self, data: Vec<Value>, next: Option<&str>) -> Response {
-        let list = self.list_name();
-        let next = next.map(|position| cursor::write(&self.api.tokens, &list, position));
+        let next = next.map(|position| self.cursor(position));
         Response::json(200, &wire::list(data, next))
+    }
+
+    /// The cursor that stands for a position in this list.
+    pub(crate) fn cursor(&self, position: &str) -> String {
+        cursor::write(&self.api.tokens, &self.list_name(), position)
     }
 
     /// What a cursor is good for: the path and every filter.

@@ -1,6 +1,6 @@
 //! `GET P/events`: everything that happened, oldest first.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kith_domain::api_key::Scope;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::EventId;
@@ -15,12 +15,10 @@ use kith_store::keys;
 use serde_json::{Map, Value, json};
 
 use crate::call::Call;
+use crate::days;
 
 /// Buckets and pages of them read for one answer; past that it is short and its cursor goes on.
 const READS_MAX: u16 = 400;
-/// Event items read at a time from one shard.
-const ITEMS_AT_ONCE: u16 = 100;
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A place between facts: behind the first `facts` facts of an event item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,61 +122,22 @@ impl Reader<'_> {
             if day >= today {
                 return Ok(());
             }
-            self.at = Position::before(next_day(self.at.item.at()));
+            self.at = Position::before(days::next_day(self.at.item.at()));
         }
         Ok(())
     }
 
-    /// The next items of a day from the position on, over all its shards, and whether there are
-    /// more of them.
+    /// The next items of a day from the position on, and whether there are more of them.
     async fn items(&self, day: &str) -> Result<(Vec<Event>, bool), Ended> {
         let after = self.at.item.to_string();
-        let mut items: Vec<Event> = Vec::new();
-        // What one shard has not shown yet may be older than what another shows.
-        let mut horizon: Option<EventId> = None;
-        for shard in 0..self.view.program.shards.max(1) {
-            let bucket = keys::events_of_day(self.view.program.id, day, shard);
-            let page = self
-                .view
-                .store
-                .partition::<Event>(&bucket, Some(&after), false, ITEMS_AT_ONCE)
-                .await?;
-            let last = page.items.last().map(|item| item.id);
-            if page.next.is_some() {
-                horizon = match (horizon, last) {
-                    (Some(horizon), Some(last)) => Some(horizon.min(last)),
-                    (horizon, last) => horizon.or(last),
-                };
-            }
-            items.extend(page.items);
-        }
+        let (mut items, more) = days::items::<Event>(self.view, day, &after).await?;
         // The item at the position itself may have facts left to tell.
         if self.at.facts > 0
-            && let Some(item) = self.item_at_position(day).await?
+            && let Some(item) = days::item_at::<Event>(self.view, day, &after).await?
         {
-            items.push(item);
+            items.insert(0, item);
         }
-        items.sort_by_key(|item| item.id);
-        if let Some(horizon) = horizon {
-            items.retain(|item| item.id <= horizon);
-        }
-        Ok((items, horizon.is_some()))
-    }
-
-    async fn item_at_position(&self, day: &str) -> Result<Option<Event>, Ended> {
-        let shards = 0..self.view.program.shards.max(1);
-        let keys = shards.map(|shard| keys::Key {
-            pk: keys::events_of_day(self.view.program.id, day, shard),
-            sk: self.at.item.to_string(),
-        });
-        let keys: Vec<keys::Key> = keys.collect();
-        let loaded = self.view.store.get(keys.clone()).await?;
-        for key in keys {
-            if let Some(item) = loaded.read::<Event>(&key)? {
-                return Ok(Some(item));
-            }
-        }
-        Ok(None)
+        Ok((items, more))
     }
 
     /// Tells the facts of an item that are behind the position; `true` when the page is full.
@@ -213,13 +172,6 @@ impl Reader<'_> {
         }
         false
     }
-}
-
-/// The first instant of the following day, UTC.
-fn next_day(at: Timestamp) -> Timestamp {
-    let seconds = at.as_second();
-    let today = seconds.saturating_sub(seconds.rem_euclid(DAY.as_secs()));
-    Timestamp::from_second(today.saturating_add(DAY.as_secs())).unwrap_or(Timestamp::MAX)
 }
 
 fn envelope(event: &Event, recorded: &RecordedFact) -> Value {
@@ -291,6 +243,5 @@ mod tests {
         };
         assert_eq!(Position::read(&position.write()), Some(position));
         assert_eq!(Position::read("evt_1#x"), None);
-        assert_eq!(next_day(at).to_string(), "2026-03-02T00:00:00Z");
     }
 }

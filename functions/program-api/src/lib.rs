@@ -14,10 +14,13 @@
 mod call;
 mod codes;
 mod conversions;
+mod days;
 mod events;
 mod keys;
+mod ledger;
 mod operations;
 mod participants;
+mod payouts;
 mod person;
 mod profile;
 mod programs;
@@ -113,6 +116,7 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
 fn router(api: &Arc<Api>) -> Router {
     let router = Router::new().route(Method::GET, "/healthz", health);
     let router = participant_routes(program_routes(router, api), api);
+    let router = money_routes(router, api);
     ELSEWHERE
         .into_iter()
         .fold(outcome_routes(router, api), |router, (method, pattern)| {
@@ -277,6 +281,51 @@ fn outcome_routes(router: Router, api: &Arc<Api>) -> Router {
             Method::GET,
             "/v1/programs/{program}/nps",
             handler(api, surveys::nps),
+        )
+}
+
+/// Payouts and the ledger.
+fn money_routes(router: Router, api: &Arc<Api>) -> Router {
+    router
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/payouts",
+            handler(api, payouts::create),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/payouts",
+            handler(api, payouts::list),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/payouts/{payout}",
+            handler(api, payouts::read),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/payouts/{payout}/lines",
+            handler(api, payouts::lines),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/payouts/{payout}/lines/{participant}",
+            handler(api, payouts::settle),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/payouts/{payout}/close",
+            handler(api, payouts::close),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/ledger/entries",
+            handler(api, ledger::entries),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/ledger/summary",
+            handler(api, ledger::summary),
         )
 }
 

@@ -1,12 +1,16 @@
 //! Disburses rewards: releases those whose hold is over, has what was released carried out, expires
-//! what nobody used, and lets lots and rewards follow the points that are spent.
+//! what nobody used, lets lots and rewards follow the points that are spent, builds payouts, and lets
+//! rewards follow the lines that are paid.
 
 mod advance;
+mod followers;
+mod payout;
 mod provider;
 mod spend;
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use kith_domain::id::ProgramId;
 use kith_edge::aws::Connection;
 use kith_edge::config::Variables;
@@ -14,13 +18,16 @@ use kith_edge::desk::Desk;
 use kith_edge::queue::SqsFunction;
 use kith_edge::telemetry::Metrics;
 use kith_edge::{Environment, Function, Invocation, Outcome, StartError, WorkError, decide};
-use kith_store::Store;
+use kith_store::item::Entity;
 use kith_store::wake::Message;
+use kith_store::{CommitError, Guard, Store};
 
 use crate::spend::Spending;
 
 /// Who stands in the history of the rewards that it moves.
 const WORKER: &str = "reward-disbursement";
+/// Time kept for the step that is under way: no further one is begun.
+const RESERVE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What the worker has at hand.
 #[derive(Debug)]
@@ -76,11 +83,41 @@ async fn work_off(
             };
             spend::follow_redemption(worker, invocation, spending).await
         }
-        Message::Payout { .. }
-        | Message::PayoutLine { .. }
-        | Message::Event { .. }
-        | Message::Mail { .. }
-        | Message::Survey { .. } => Ok(Outcome::Refused("not a message for this worker")),
+        Message::Payout {
+            program_id,
+            payout_id,
+        } => {
+            in_program(program_id);
+            payout::build(&worker.desk, invocation, program_id, payout_id).await
+        }
+        Message::PayoutLine {
+            program_id,
+            payout_id,
+            participant_id,
+        } => {
+            in_program(program_id);
+            let (payout, whose) = (payout_id, participant_id);
+            followers::follow(&worker.desk, invocation, program_id, payout, whose).await
+        }
+        Message::Event { .. } | Message::Mail { .. } | Message::Survey { .. } => {
+            Ok(Outcome::Refused("not a message for this worker"))
+        }
+    }
+}
+
+/// Whether a further step of long work may be begun.
+fn has_time(desk: &Desk, invocation: &Invocation) -> bool {
+    invocation.deadline.duration_since(desk.real_now()) > RESERVE
+}
+
+/// Whether a commit was refused because somebody has written the entity that it goes on with: they
+/// are ahead.
+fn overtaken<T: Entity>(error: &CommitError) -> bool {
+    match error {
+        CommitError::Refused(failed) => failed
+            .iter()
+            .any(|failed| failed.guard == Guard::Unchanged(T::KIND)),
+        CommitError::TooLarge(_) | CommitError::Unbalanced(_) | CommitError::Store(_) => false,
     }
 }
 

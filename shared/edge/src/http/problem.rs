@@ -226,6 +226,20 @@ impl Problem {
         problem
     }
 
+    /// 503: there was more to count than one call counts. What was counted is kept.
+    #[must_use]
+    pub fn still_counting(retry_after_seconds: u32) -> Self {
+        let mut problem = Self::new(
+            503,
+            "still_counting",
+            "Not counted to the end yet",
+            "There is more to count than one call can. What was counted is kept: repeat the call.",
+        );
+        problem.0.retryable = true;
+        problem.0.retry_after = Some(retry_after_seconds);
+        problem
+    }
+
     /// 500: our bug.
     #[must_use]
     pub fn internal(cause: impl Into<BoxError>) -> Self {

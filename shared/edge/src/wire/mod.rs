@@ -3,6 +3,7 @@
 
 mod conversion;
 mod participant;
+mod payout;
 mod program;
 mod refund;
 mod reward;
@@ -10,6 +11,7 @@ mod survey;
 
 pub use conversion::{conversion, conversion_with_refunds};
 pub use participant::{participant, referral};
+pub use payout::{payout, payout_line};
 pub use program::{incentive, program};
 pub use refund::refund;
 pub use reward::{beneficiary, reward, reward_in_conversion, value};
