@@ -62,6 +62,17 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/programs/{program}/rewards/{reward}/cancel"),
     ("POST", "/v1/programs/{program}/rewards/{reward}/retry"),
     ("POST", "/v1/programs/{program}/rewards/{reward}/redeem"),
+    ("POST", "/v1/programs/{program}/payouts"),
+    ("GET", "/v1/programs/{program}/payouts"),
+    ("GET", "/v1/programs/{program}/payouts/{payout}"),
+    ("GET", "/v1/programs/{program}/payouts/{payout}/lines"),
+    (
+        "POST",
+        "/v1/programs/{program}/payouts/{payout}/lines/{participant}",
+    ),
+    ("POST", "/v1/programs/{program}/payouts/{payout}/close"),
+    ("GET", "/v1/programs/{program}/ledger/entries"),
+    ("GET", "/v1/programs/{program}/ledger/summary"),
     ("GET", "/v1/programs/{program}/surveys"),
     ("GET", "/v1/programs/{program}/nps"),
 ];
@@ -75,6 +86,7 @@ fn filled(pattern: &str, program: &str) -> String {
         .replace("{conversion}", &format!("cnv_{zero}"))
         .replace("{reward}", &format!("rwd_{zero}"))
         .replace("{refund}", &format!("rfd_{zero}"))
+        .replace("{payout}", &format!("pay_{zero}"))
         .replace("{code}", "ANN-BAKES")
         .replace("{id}", "x")
 }

@@ -18,6 +18,7 @@ mod kill;
 mod lambda_reality;
 mod links;
 mod money;
+mod payouts;
 mod people;
 mod runtime_api;
 mod store;

@@ -14,7 +14,7 @@ use crate::world::{Program, World};
 
 /// Real time, moved.
 #[derive(Debug, Clone, Default)]
-struct Moved(Arc<AtomicI64>);
+pub(crate) struct Moved(Arc<AtomicI64>);
 
 impl Clock for Moved {
     fn now(&self) -> Timestamp {
@@ -23,12 +23,12 @@ impl Clock for Moved {
 }
 
 impl Moved {
-    fn by_minutes(&self, minutes: i64) {
+    pub(crate) fn by_minutes(&self, minutes: i64) {
         self.0.fetch_add(minutes * 60, Ordering::SeqCst);
     }
 }
 
-async fn world() -> (World, Moved) {
+pub(crate) async fn world() -> (World, Moved) {
     let clock = Moved::default();
     let moved = clock.clone();
     let world = World::with(|options| {
