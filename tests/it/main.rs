@@ -20,6 +20,7 @@ mod links;
 mod money;
 mod payouts;
 mod people;
+mod refunds;
 mod runtime_api;
 mod store;
 mod tidy;
