@@ -414,8 +414,9 @@ fn counted_again(basis: Option<Basis>, takes: &[BudgetTake]) -> Basis {
         shard: take.shard,
         amount: take.amount,
     };
+    let taken = takes.iter().filter(|take| take.amount != 0);
     Basis {
-        budgets: takes.iter().map(share).collect(),
+        budgets: taken.map(share).collect(),
         ..basis.unwrap_or_default()
     }
 }

@@ -47,10 +47,6 @@ impl Standing {
             refunded: next,
             ..self
         };
-        let exactly = |by, was| Count {
-            by,
-            guard: CountGuard::Exactly(was),
-        };
         let referee = after.referee_id;
         commit
             .count(referee, REFUNDED, exactly(by, self.refunded))
@@ -58,14 +54,13 @@ impl Standing {
         self.lose(commit, after, next);
     }
 
-    /// Counts a new qualified conversion of which nothing is left. That it qualified is counted, and
-    /// guarded, where it is decided.
+    /// Counts a new qualified conversion of which nothing is left. That it qualified is counted where
+    /// it is decided; here both counters have to be as they were read.
     pub(super) fn count_new(self, commit: &mut Commit, conversion: &Conversion) {
-        let count = Count {
-            by: 1,
-            guard: CountGuard::Exactly(self.refunded),
-        };
-        commit.count(conversion.referee_id, REFUNDED, count);
+        let referee = conversion.referee_id;
+        commit
+            .count(referee, REFUNDED, exactly(1, self.refunded))
+            .count(referee, QUALIFIED, exactly(0, self.qualified));
         let arrived = Self {
             qualified: self.qualified.saturating_add(1),
             ..self
@@ -90,5 +85,12 @@ impl Standing {
             };
             commit.count(chosen.referrer_id, REFEREES_LOST, count);
         }
+    }
+}
+
+fn exactly(by: i64, was: u64) -> Count {
+    Count {
+        by,
+        guard: CountGuard::Exactly(was),
     }
 }
