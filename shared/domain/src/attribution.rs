@@ -1,7 +1,7 @@
 //! Attribution: to which referrer a conversion belongs, and why.
 //!
-//! In this order: the referee's bond; the click tokens, first or latest touch by the model; the
-//! codes, the first one that holds. What does not hold falls through to the next, and everything
+//! In this order: the referee's bond; the vouchers of offers; the click tokens, first or latest touch
+//! by the model; the codes, the first one that holds. What does not hold falls through to the next, and everything
 //! that was looked at stands in `considered` with its outcome.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::channel::Channel;
 use crate::code::ReferralCode;
 use crate::id::{ClickId, ParticipantId};
+use crate::offer::Offer;
 use crate::program::{AttributionModel, AttributionPolicy};
 use crate::text::Name;
 use crate::token::{ClickToken, Touch};
@@ -41,6 +42,17 @@ pub struct Referrer {
     pub active: bool,
     /// Whether they are the referee: the same participant, or the same normalised mail address.
     pub is_referee: bool,
+    /// Whether the referee stands above them, so that the bond would close a loop.
+    pub is_below_referee: bool,
+}
+
+/// The offer behind a voucher that the conversion names: not used, not expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresentedOffer<'a> {
+    /// The offer.
+    pub offer: &'a Offer,
+    /// Who made it possible; `None` if they are gone.
+    pub referrer: Option<Referrer>,
 }
 
 /// A token as presented.
@@ -57,6 +69,8 @@ words! {
     pub enum TouchKind {
         /// The referee's bond.
         ExistingReferral = "existing_referral",
+        /// The voucher of an offer.
+        Voucher = "voucher",
         /// A click, proved by a token.
         ClickToken = "click_token",
         /// A code that was typed.
@@ -83,6 +97,8 @@ words! {
         DisabledCode = "disabled_code",
         /// The referrer is the referee.
         SelfReferral = "self_referral",
+        /// The referee stands above the referrer.
+        ReferralLoop = "referral_loop",
         /// The referrer does not take part.
         Suspended = "suspended",
         /// The program does not take codes without a click.
@@ -95,6 +111,8 @@ words! {
     pub enum Reason {
         /// By the referee's bond.
         ExistingReferral = "existing_referral",
+        /// By the voucher of an offer.
+        Voucher = "voucher",
         /// By a click.
         ClickToken = "click_token",
         /// By a code.
@@ -113,6 +131,8 @@ words! {
         DisabledCode = "disabled_code",
         /// The first referrer is the referee.
         SelfReferral = "self_referral",
+        /// The referee stands above the first referrer.
+        ReferralLoop = "referral_loop",
         /// The first referrer does not take part.
         Suspended = "suspended",
         /// The program does not take codes without a click.
@@ -181,6 +201,8 @@ pub struct Attribution {
 pub struct Evidence<'a> {
     /// The referrer that the referee is bound to.
     pub bond: Option<ParticipantId>,
+    /// The offers whose vouchers are named.
+    pub offers: &'a [PresentedOffer<'a>],
     /// The tokens, as presented.
     pub tokens: &'a [PresentedToken],
     /// The codes, as presented, vouchers left out.
@@ -203,12 +225,24 @@ pub fn attribute(
     };
     if let Some(referrer_id) = evidence.bond {
         decision.consider(Candidate {
-            kind: TouchKind::ExistingReferral,
-            click: None,
-            code: None,
             referrer_id: Some(referrer_id),
             // A bond holds even while the referrer is suspended: the reward is what is withheld.
             fault: None,
+            ..Candidate::of(TouchKind::ExistingReferral)
+        });
+    }
+    for PresentedOffer { offer, referrer } in evidence.offers {
+        // The promise was made while the code worked: it is kept though the code was disabled since.
+        let owner = referrer.map_or(CodeOwner::Unknown, CodeOwner::Active);
+        let (referrer_id, fault) = judge_owner(owner);
+        decision.consider(Candidate {
+            click_id: offer.click_id,
+            channel: offer.channel,
+            at: Some(offer.touch_at),
+            code: Some(&offer.code),
+            referrer_id,
+            fault,
+            ..Candidate::of(TouchKind::Voucher)
         });
     }
     for _ in evidence
@@ -216,13 +250,18 @@ pub fn attribute(
         .iter()
         .filter(|token| matches!(token, PresentedToken::Bad))
     {
-        decision.consider(Candidate::bad_token());
+        decision.consider(Candidate {
+            fault: Some(Outcome::BadToken),
+            ..Candidate::of(TouchKind::ClickToken)
+        });
     }
     for touch in touches(policy.model, evidence.tokens) {
         let (referrer_id, fault) = judge_owner(owner(&touch.code));
         let late = !within(touch.at, evidence.occurred_at, policy.window());
         decision.consider(Candidate {
-            kind: TouchKind::ClickToken,
+            click_id: Some(touch.click_id),
+            channel: Some(touch.channel),
+            at: Some(touch.at),
             code: Some(&touch.code),
             referrer_id,
             fault: if late {
@@ -230,18 +269,17 @@ pub fn attribute(
             } else {
                 fault
             },
-            click: Some(touch),
+            ..Candidate::of(TouchKind::ClickToken)
         });
     }
     for code in evidence.codes {
         let (referrer_id, fault) = judge_owner(owner(code));
         let refused = (!policy.code_without_click).then_some(Outcome::CodeWithoutClick);
         decision.consider(Candidate {
-            kind: TouchKind::Code,
-            click: None,
             code: Some(code),
             referrer_id,
             fault: fault.or(refused),
+            ..Candidate::of(TouchKind::Code)
         });
     }
     decision.close(policy.model)
@@ -284,6 +322,9 @@ fn judge_owner(owner: CodeOwner) -> (Option<ParticipantId>, Option<Outcome>) {
         CodeOwner::Active(referrer) if referrer.is_referee => {
             (Some(referrer.id), Some(Outcome::SelfReferral))
         }
+        CodeOwner::Active(referrer) if referrer.is_below_referee => {
+            (Some(referrer.id), Some(Outcome::ReferralLoop))
+        }
         CodeOwner::Active(referrer) if !referrer.active => {
             (Some(referrer.id), Some(Outcome::Suspended))
         }
@@ -293,20 +334,24 @@ fn judge_owner(owner: CodeOwner) -> (Option<ParticipantId>, Option<Outcome>) {
 
 struct Candidate<'a> {
     kind: TouchKind,
-    click: Option<&'a Touch>,
+    click_id: Option<ClickId>,
+    channel: Option<Channel>,
+    at: Option<Timestamp>,
     code: Option<&'a ReferralCode>,
     referrer_id: Option<ParticipantId>,
     fault: Option<Outcome>,
 }
 
 impl Candidate<'_> {
-    fn bad_token() -> Self {
+    fn of(kind: TouchKind) -> Self {
         Self {
-            kind: TouchKind::ClickToken,
-            click: None,
+            kind,
+            click_id: None,
+            channel: None,
+            at: None,
             code: None,
             referrer_id: None,
-            fault: Some(Outcome::BadToken),
+            fault: None,
         }
     }
 }
@@ -325,13 +370,14 @@ impl Deciding {
             (None, Some(referrer_id)) => {
                 self.chosen = Some(Chosen {
                     referrer_id,
-                    click_id: candidate.click.map(|touch| touch.click_id),
+                    click_id: candidate.click_id,
                     code: candidate.code.cloned(),
-                    channel: candidate.click.map(|touch| touch.channel),
-                    touch_at: candidate.click.map(|touch| touch.at),
+                    channel: candidate.channel,
+                    touch_at: candidate.at,
                 });
                 self.reason = Some(match candidate.kind {
                     TouchKind::ExistingReferral => Reason::ExistingReferral,
+                    TouchKind::Voucher => Reason::Voucher,
                     TouchKind::ClickToken => Reason::ClickToken,
                     TouchKind::Code => Reason::Code,
                     TouchKind::Manual => Reason::Manual,
@@ -342,10 +388,10 @@ impl Deciding {
         };
         self.considered.push(Considered {
             touch: candidate.kind,
-            click_id: candidate.click.map(|touch| touch.click_id),
+            click_id: candidate.click_id,
             code: candidate.code.cloned(),
             referrer_id: candidate.referrer_id,
-            at: candidate.click.map(|touch| touch.at),
+            at: candidate.at,
             outcome,
         });
     }
@@ -357,6 +403,7 @@ impl Deciding {
             Some(Outcome::UnknownCode) => Reason::UnknownCode,
             Some(Outcome::DisabledCode) => Reason::DisabledCode,
             Some(Outcome::SelfReferral) => Reason::SelfReferral,
+            Some(Outcome::ReferralLoop) => Reason::ReferralLoop,
             Some(Outcome::Suspended) => Reason::Suspended,
             Some(Outcome::CodeWithoutClick) => Reason::CodeWithoutClick,
             Some(Outcome::Chosen | Outcome::NotNeeded) | None => Reason::NoTouch,
@@ -408,7 +455,9 @@ pub fn by_hand(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::ProgramId;
+    use crate::code::VoucherCode;
+    use crate::id::{OfferId, ProgramId};
+    use crate::reward::{Discount, RewardValue};
     use crate::token::RefererClass;
 
     const ANN: u8 = 1;
@@ -416,6 +465,7 @@ mod tests {
     const SELF: u8 = 3;
     const ASLEEP: u8 = 4;
     const GONE: u8 = 5;
+    const BELOW: u8 = 6;
 
     fn par(tail: u8) -> ParticipantId {
         ParticipantId::new(Timestamp::UNIX_EPOCH, [tail; 10])
@@ -426,6 +476,7 @@ mod tests {
             id: par(tail),
             active,
             is_referee,
+            is_below_referee: tail == BELOW,
         };
         match code.as_str() {
             "ANN" => CodeOwner::Active(referrer(ANN, true, false)),
@@ -433,6 +484,7 @@ mod tests {
             "SELF" => CodeOwner::Active(referrer(SELF, true, true)),
             "ASLEEP" => CodeOwner::Active(referrer(ASLEEP, false, false)),
             "GONE" => CodeOwner::Disabled(referrer(GONE, true, false)),
+            "BELOW" => CodeOwner::Active(referrer(BELOW, true, false)),
             _ => CodeOwner::Unknown,
         }
     }
@@ -471,6 +523,7 @@ mod tests {
         let codes: Vec<ReferralCode> = codes.iter().map(|code| code.parse().unwrap()).collect();
         let evidence = Evidence {
             bond: bond.map(par),
+            offers: &[],
             tokens,
             codes: &codes,
             occurred_at: day(100),
@@ -573,6 +626,22 @@ mod tests {
                 LastClick,
                 None,
                 &[][..],
+                &["BELOW"][..],
+                None,
+                "referral_loop: BELOW referral_loop",
+            ),
+            (
+                LastClick,
+                None,
+                &[token(("BELOW", 99), ("BELOW", 99))][..],
+                &["BOB"][..],
+                Some(BOB),
+                "code: BELOW referral_loop, BOB chosen",
+            ),
+            (
+                LastClick,
+                None,
+                &[][..],
                 &["SELF", "ANN", "BOB"][..],
                 Some(ANN),
                 "code: SELF self_referral, ANN chosen, BOB not_needed",
@@ -617,6 +686,7 @@ mod tests {
         let codes = ["ANN".parse().unwrap()];
         let evidence = Evidence {
             bond: None,
+            offers: &[],
             tokens: &[],
             codes: &codes,
             occurred_at: day(100),
@@ -628,5 +698,81 @@ mod tests {
         let decision = attribute(policy, &evidence, owner);
         assert_eq!(decision.chosen, None);
         assert_eq!(decision.reason, Reason::CodeWithoutClick);
+    }
+
+    /// A voucher proves which visit led to the order; a bond is older than any voucher.
+    #[test]
+    fn a_voucher_comes_after_the_bond_and_before_the_tokens() {
+        let offer = Offer {
+            id: OfferId::floor_of(day(90)),
+            program: ProgramId::new(Timestamp::UNIX_EPOCH, [9; 10]),
+            incentive_id: "friend-10".parse().unwrap(),
+            reward: RewardValue::Discount(Discount::BasisPoints(1_000)),
+            referrer_id: par(ANN),
+            code: "ANN".parse().unwrap(),
+            click_id: Some(ClickId::floor_of(day(90))),
+            channel: Some(Channel::Qr),
+            touch_at: day(90),
+            made_at: day(91),
+            expires_at: day(120),
+            voucher_code: VoucherCode::generate([1; 16]),
+            used_by: None,
+            version: 1,
+        };
+        let decide = |bond: Option<u8>, referrer: Option<(u8, bool, bool)>| {
+            let referrer = referrer.map(|(tail, active, is_referee)| Referrer {
+                id: par(tail),
+                active,
+                is_referee,
+                is_below_referee: false,
+            });
+            let evidence = Evidence {
+                bond: bond.map(par),
+                offers: &[PresentedOffer {
+                    offer: &offer,
+                    referrer,
+                }],
+                tokens: &[token(("BOB", 99), ("BOB", 99))],
+                codes: &[],
+                occurred_at: day(100),
+            };
+            let decision = attribute(AttributionPolicy::default(), &evidence, owner);
+            (
+                decision.chosen.map(|chosen| chosen.referrer_id),
+                decision.reason,
+            )
+        };
+        let ann = Some((ANN, true, false));
+        assert_eq!(decide(None, ann), (Some(par(ANN)), Reason::Voucher));
+        let bond = (Some(par(BOB)), Reason::ExistingReferral);
+        assert_eq!(decide(Some(BOB), ann), bond);
+        let token = (Some(par(BOB)), Reason::ClickToken);
+        for fallen in [None, Some((ANN, false, false)), Some((ANN, true, true))] {
+            assert_eq!(decide(None, fallen), token);
+        }
+        let evidence = Evidence {
+            bond: None,
+            offers: &[PresentedOffer {
+                offer: &offer,
+                referrer: Some(Referrer {
+                    id: par(ANN),
+                    active: true,
+                    is_referee: false,
+                    is_below_referee: false,
+                }),
+            }],
+            tokens: &[],
+            codes: &[],
+            occurred_at: day(100),
+        };
+        let chosen = attribute(AttributionPolicy::default(), &evidence, owner).chosen;
+        let expected = Chosen {
+            referrer_id: par(ANN),
+            click_id: offer.click_id,
+            code: Some(offer.code.clone()),
+            channel: Some(Channel::Qr),
+            touch_at: Some(day(90)),
+        };
+        assert_eq!(chosen, Some(expected));
     }
 }

@@ -27,6 +27,12 @@ impl VisitorHash {
             &[address.as_bytes(), &[0], user_agent.as_bytes()],
         ))
     }
+
+    /// The hash, to derive ids from. It is kept nowhere.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 /// The start of the hour, which every click of it shares.

@@ -31,6 +31,7 @@ pub mod mode;
 pub mod money;
 pub mod notice;
 pub mod nps;
+pub mod offer;
 pub mod participant;
 pub mod payout;
 pub mod program;

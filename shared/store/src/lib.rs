@@ -23,6 +23,7 @@ mod redemptions;
 mod retry;
 mod store;
 mod voucher_lists;
+pub mod tree;
 mod vouchers;
 pub mod wake;
 mod writes;
