@@ -18,7 +18,6 @@
 
 mod cache;
 mod clicks;
-mod cors;
 mod follow;
 mod links;
 mod record;
@@ -32,13 +31,12 @@ use kith_domain::signed::TokenKeys;
 use kith_edge::aws::Connection;
 use kith_edge::config::{OperatorKeys, Variables};
 use kith_edge::desk::Desk;
-use kith_edge::http::{HttpFunction, Request, Router};
+use kith_edge::http::{Cors, HttpFunction, Request, Router, preflight};
 use kith_edge::session::{Gate, deciding};
 use kith_edge::telemetry::Metrics;
 use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
 
-use crate::cors::Cors;
 use crate::links::Links;
 
 const CLICKS: &str = "/v1/programs/{program}/clicks";
@@ -114,5 +112,5 @@ fn router(capture: &Arc<LinkCapture>) -> Router {
             CLICKS,
             Cors(deciding(capture, clicks::create)),
         )
-        .route(Method::OPTIONS, CLICKS, cors::preflight)
+        .route(Method::OPTIONS, CLICKS, preflight)
 }

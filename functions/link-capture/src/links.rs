@@ -1,17 +1,18 @@
 //! Finds what a link leads to, and the key of the day, with as few reads as possible.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kith_domain::click::{DAY_KEY_LIFE, VisitorHash};
 use kith_domain::code::ReferralCode;
 use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
 use kith_edge::Invocation;
 use kith_edge::desk::Desk;
-use kith_store::items::{CodeRecord, LinkTarget, ProgramClock, VisitorKey};
+use kith_edge::visitor::DayKey;
+#[cfg(test)]
+use kith_store::items::VisitorKey;
+use kith_store::items::{CodeRecord, LinkTarget, ProgramClock};
 use kith_store::keys::{self, Key};
 use kith_store::{Loaded, Store, StoreError};
 
@@ -51,24 +52,6 @@ pub(crate) struct Link {
     pub(crate) now: Timestamp,
     /// The key of the day, when it was asked for and could be had.
     pub(crate) day_key: Option<DayKey>,
-}
-
-/// The random key of a day's visitor hashes. It exists only as long as the day's clicks have to be
-/// told apart.
-#[derive(Clone)]
-pub(crate) struct DayKey(Arc<str>);
-
-impl DayKey {
-    /// The visitor behind a request: an address and a user agent.
-    pub(crate) fn visitor(&self, address: &str, user_agent: &str) -> VisitorHash {
-        VisitorHash::of(self.0.as_bytes(), address, user_agent)
-    }
-}
-
-impl fmt::Debug for DayKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("DayKey(redacted)")
-    }
 }
 
 /// What links lead to, as far as it is known here.
@@ -338,33 +321,10 @@ impl Links {
     /// The key of a day: the one that was read, or a new one, or that of whoever was first. `None`
     /// when the table does not answer: then visitors cannot be told apart for a moment.
     async fn keep_day_key(&self, store: &Store, loaded: &Loaded, day: &str) -> Option<DayKey> {
-        let key = keys::visitor_key(day);
-        let key = match loaded.read::<VisitorKey>(&key).ok()? {
-            Some(read) => read,
-            None => in_time(REFRESH_PATIENCE, self.make_day_key(store, day))
-                .await
-                .ok()?,
-        };
-        let key = DayKey(key.key.into());
+        let key = self.desk.day_key(store, loaded, day);
+        let key = in_time(REFRESH_PATIENCE, key).await.ok()?;
         self.shelf().day_key = Some((day.to_owned(), key.clone()));
         Some(key)
-    }
-
-    async fn make_day_key(&self, store: &Store, day: &str) -> Result<VisitorKey, StoreError> {
-        let random: [u8; 32] = self.desk.random();
-        let expires_at = self.desk.real_now().checked_add(DAY_KEY_LIFE);
-        let ours = VisitorKey {
-            key: random.iter().map(|byte| format!("{byte:02x}")).collect(),
-            expires_at: expires_at.unwrap_or(Timestamp::MAX).as_second(),
-        };
-        if store.keep_visitor_key(day, &ours).await? {
-            return Ok(ours);
-        }
-        let theirs = store.get_one(keys::visitor_key(day)).await?;
-        theirs.ok_or_else(|| StoreError::Unavailable {
-            doing: "reading",
-            source: "the key of the day is gone".into(),
-        })
     }
 
     fn extend(&self, code: &ReferralCode, known: &KnownLink, now: Timestamp) {
@@ -388,7 +348,11 @@ impl Links {
         shelf.targets.put(record.program_id, Arc::new(target), now);
         let code = record.code.clone();
         shelf.codes.put(code, Arc::new(record), now);
-        shelf.day_key = Some((keys::day(now), DayKey(day_key.into())));
+        let key = VisitorKey {
+            key: day_key.to_owned(),
+            expires_at: i64::MAX,
+        };
+        shelf.day_key = Some((keys::day(now), DayKey::of(&key)));
     }
 }
 

@@ -10,11 +10,12 @@ use kith_domain::token::{RefererClass, Touch};
 use kith_edge::Invocation;
 use kith_edge::http::Request;
 use kith_edge::telemetry::Unit;
+use kith_edge::visitor::DayKey;
 use kith_store::StoreError;
 use kith_store::items::ClickItem;
 
 use crate::LinkCapture;
-use crate::links::{DayKey, Link};
+use crate::links::Link;
 
 /// How long a visitor waits for the click to be written.
 const WRITE_PATIENCE: Duration = Duration::from_millis(300);
@@ -53,11 +54,7 @@ impl Identity {
 impl LinkCapture {
     /// The click of the visitor behind a request, who may be told apart from others.
     pub(crate) fn visitor(link: &Link, request: &Request, day_key: &DayKey) -> Identity {
-        let address = request.source_address().map(|address| address.to_string());
-        let visitor = day_key.visitor(
-            address.as_deref().unwrap_or_default(),
-            request.header("user-agent").unwrap_or_default(),
-        );
+        let visitor = day_key.visitor(request);
         let record = &link.record;
         Identity::Visitor(click_id(record.program_id, &record.code, visitor, link.now))
     }

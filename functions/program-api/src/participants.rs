@@ -18,6 +18,7 @@ use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::items::{CodeRecord, Lookup, UnitBalance};
 use kith_store::keys::{self, Key};
+use kith_store::tree::{Place, Tree};
 use kith_store::{Commit, Was};
 use serde_json::{Value, json};
 
@@ -25,8 +26,6 @@ use crate::call::{Body, Call};
 use crate::person::{Person, email_key, identity_conflict};
 use crate::profile::{Profile, person_id, signals};
 
-/// How many levels of referrals are looked through for a loop.
-const LEVELS_MAX: u8 = 20;
 /// More units than there are currencies.
 const UNITS_MAX: u16 = 300;
 
@@ -87,12 +86,13 @@ pub(crate) async fn join(call: Call) -> Result<Response, Ended> {
         person.generate_code(&view)?;
     }
     let bond = match joining.referred_by {
-        Some(referrer) => bond(&view, &person, referrer).await?,
+        Some(referrer) => bond(&mut view, &person, referrer).await?,
         None => None,
     };
     let mut commit = view.commit();
     person.write(&mut commit, &view, identity)?;
-    if let Some(bond) = &bond {
+    if let Some((bond, place)) = &bond {
+        commit.placed(view.program.id, *place, person.unwritten());
         write_bond(&mut commit, &view, bond);
     }
     let status = if person.is_new() { 201 } else { 200 };
@@ -133,10 +133,10 @@ async fn find(call: &Call, view: &mut View, joining: &Joining) -> Result<Person,
 
 /// The bond that `referred_by` makes, unless there is one: the first binds.
 async fn bond(
-    view: &View,
+    view: &mut View,
     person: &Person,
     referrer: ParticipantId,
-) -> Result<Option<Referral>, Ended> {
+) -> Result<Option<(Referral, Place)>, Ended> {
     let (program, referee) = (view.program.id, person.next.id);
     let known = view
         .loaded
@@ -153,16 +153,28 @@ async fn bond(
         let detail = "Whoever is suspended does not refer.";
         return Err(Problem::conflict("referrer_suspended", detail).into());
     }
-    // Nobody can have been referred by somebody who is new.
-    if !person.is_new() && is_below(view, referrer.id, referee).await? {
+    if referrer.codes.is_empty() {
+        let detail = "Whoever refers has a code: add the referrer as a participant first.";
+        return Err(Problem::conflict("referrer_without_code", detail).into());
+    }
+    let mut tree = Tree::of_bonds(program);
+    let (store, loaded) = (&view.store, &mut view.loaded);
+    loaded.extend(store.get(tree.keys([referrer.id])).await?);
+    let place = store
+        .place(&mut tree, loaded, person.before(), referrer.id)
+        .await?;
+    let Some(place) = place else {
         let detail = "The participant cannot be referred by themselves, directly or indirectly.";
         return Err(Problem::conflict("referral_loop", detail).into());
-    }
-    Ok(Some(Referral {
+    };
+    let above = view
+        .loaded
+        .read::<Referral>(&keys::referral(program, referrer.id))?;
+    let bond = Referral {
         id: view.id(),
         referrer_id: referrer.id,
         referee_id: referee,
-        path: Vec::new(),
+        path: Referral::path_below(above.as_ref()),
         created_at: view.now,
         touch_at: None,
         lead_at: None,
@@ -170,29 +182,8 @@ async fn bond(
         referrer_joined_at: referrer.created_at,
         state: ReferralState::Bound,
         version: 1,
-    }))
-}
-
-/// Whether a participant is somebody, or was referred by them over any number of levels up to
-/// [`LEVELS_MAX`]. Whoever walks the tree later is bounded too, so that a loop that two calls made
-/// at the same instant would harm nobody.
-async fn is_below(
-    view: &View,
-    participant: ParticipantId,
-    above: ParticipantId,
-) -> Result<bool, Ended> {
-    let mut at = participant;
-    for _ in 0..LEVELS_MAX {
-        if at == above {
-            return Ok(true);
-        }
-        let key = keys::referral(view.program.id, at);
-        match view.store.get_one::<Referral>(key).await? {
-            Some(referral) => at = referral.referrer_id,
-            None => return Ok(false),
-        }
-    }
-    Ok(at == above)
+    };
+    Ok(Some((bond, place)))
 }
 
 fn write_bond(commit: &mut Commit, view: &View, bond: &Referral) {

@@ -46,6 +46,17 @@ impl Person {
         })
     }
 
+    /// As they were read; nothing if they are new.
+    pub(crate) fn before(&self) -> Option<&Participant> {
+        self.before.as_ref()
+    }
+
+    /// As they were read, if nothing about them is new.
+    pub(crate) fn unwritten(&self) -> Option<&Participant> {
+        let same = |before: &&Participant| before.version == self.next.version;
+        self.before.as_ref().filter(same)
+    }
+
     pub(crate) fn is_new(&self) -> bool {
         self.before.is_none()
     }

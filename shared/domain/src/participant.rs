@@ -10,6 +10,8 @@ use crate::words::words;
 
 /// The most codes of one participant, disabled ones included.
 pub const CODES_MAX: usize = 50;
+/// How many levels above the referrer a bond remembers.
+pub const PATH_MAX: usize = 5;
 
 words! {
     /// Whether a participant takes part.
@@ -146,6 +148,17 @@ pub struct Referral {
     pub state: ReferralState,
     /// Counts writes; guards every change.
     pub version: u64,
+}
+
+impl Referral {
+    /// What a new bond remembers of whoever stands above its referrer; `above` is the bond of that
+    /// referrer, if they have one.
+    #[must_use]
+    pub fn path_below(above: Option<&Self>) -> Vec<ParticipantId> {
+        let nearest = above.map(|bond| bond.referrer_id);
+        let further = above.into_iter().flat_map(|bond| &bond.path).copied();
+        nearest.into_iter().chain(further).take(PATH_MAX).collect()
+    }
 }
 
 words! {

@@ -33,6 +33,7 @@ pub mod sender;
 pub mod session;
 pub mod stream;
 pub mod telemetry;
+pub mod visitor;
 pub mod wire;
 
 pub use decide::{Undone, decide};

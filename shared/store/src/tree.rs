@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use kith_domain::id::{ParticipantId, ProgramId};
-use kith_domain::participant::Referral;
+use kith_domain::participant::{Participant, Referral};
 
+use crate::commit::Commit;
 use crate::keys::{self, Key};
 use crate::store::{Loaded, Store, StoreError};
 
@@ -59,6 +60,22 @@ impl Tree {
     }
 }
 
+/// What a commit that writes a bond has to insist on, so that the tree stays one, whatever others write
+/// at the same instant.
+///
+/// Only somebody with a code ever refers, and codes are never taken away. So nobody stands below a
+/// referee who has no code, as long as that stays so. Below a referee who has one, somebody may: then
+/// whoever stands at the very top above the referrer is somebody else, and has to stand there still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing: the referee is new.
+    Free,
+    /// The referee, who has no code, was not written since.
+    SameReferee,
+    /// Nobody has referred this participant yet, who stands at the top above the referrer.
+    Below(ParticipantId),
+}
+
 /// Who stands above a participant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Above {
@@ -107,6 +124,53 @@ impl Store {
             if !bond.path.is_empty() {
                 hint = bond.path;
             }
+        }
+    }
+
+    /// Where a referee may be bound below a referrer; `None` if the bond would close a loop, or if the
+    /// tree above the referrer is higher than [`DEPTH_MAX`] levels, so that it cannot be told. `referee`
+    /// is as they were read; nothing if they are new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn place(
+        &self,
+        tree: &mut Tree,
+        loaded: &mut Loaded,
+        referee: Option<&Participant>,
+        referrer: ParticipantId,
+    ) -> Result<Option<Place>, StoreError> {
+        let Some(referee) = referee else {
+            return Ok(Some(Place::Free));
+        };
+        if referee.id == referrer {
+            return Ok(None);
+        }
+        if referee.codes.is_empty() {
+            return Ok(Some(Place::SameReferee));
+        }
+        let above = self.above(tree, loaded, referrer, &[], DEPTH_MAX).await?;
+        if !above.complete || above.ids.contains(&referee.id) {
+            return Ok(None);
+        }
+        let top = above.ids.last().copied().unwrap_or(referrer);
+        Ok(Some(Place::Below(top)))
+    }
+}
+
+impl Commit {
+    /// Insists that a new bond still stands where it was placed. `referee` is as they were read, unless
+    /// this commit makes or changes them itself.
+    pub fn placed(
+        &mut self,
+        program: ProgramId,
+        place: Place,
+        referee: Option<&Participant>,
+    ) -> &mut Self {
+        match (place, referee) {
+            (Place::Free, _) | (Place::SameReferee, None) => self,
+            (Place::SameReferee, Some(referee)) => self.same_participant(referee),
+            (Place::Below(top), _) => self.unbound(program, top),
         }
     }
 }

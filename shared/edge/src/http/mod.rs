@@ -1,5 +1,6 @@
 //! HTTP at the edge: from the gateway's event to a handler and back.
 
+mod cors;
 mod problem;
 mod request;
 mod response;
@@ -12,6 +13,7 @@ use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
+pub use cors::{Cors, preflight};
 pub use problem::{BoxError, Fault, Problem};
 pub use request::Request;
 pub use response::Response;

@@ -1,15 +1,15 @@
 //! Lets the pages of any shop call what browsers may call. A key is in the request and no cookie,
 //! so an origin gains nothing that the key does not give.
 
-use kith_edge::causes::Causes;
-use kith_edge::http::{Handler, Problem, Request, Response};
-use kith_edge::{BoxFuture, Invocation};
+use super::{Handler, Problem, Request, Response, record};
+use crate::function::{BoxFuture, Invocation};
 
 /// How long a browser remembers the answer to a preflight: longer ones are cut by the browsers.
 const PREFLIGHT_SECONDS: &str = "7200";
 
 /// A handler whose every answer, refusals among them, may be read by the page that asked.
-pub(crate) struct Cors<H>(pub(crate) H);
+#[derive(Debug)]
+pub struct Cors<H>(pub H);
 
 impl<H: Handler> Handler for Cors<H> {
     fn handle(
@@ -21,10 +21,7 @@ impl<H: Handler> Handler for Cors<H> {
         Box::pin(async move {
             let answer = self.0.handle(request, invocation).await;
             let response = answer.unwrap_or_else(|problem| {
-                if let Some(cause) = problem.cause() {
-                    let (code, error) = (problem.code(), Causes(cause));
-                    tracing::error!(problem.code = code, error = %error, "the request was not done");
-                }
+                record(&problem);
                 problem.into_response(&request_id)
             });
             Ok(readable(response))
@@ -43,7 +40,7 @@ fn readable(response: Response) -> Response {
 ///
 /// # Errors
 /// None; the form is every handler's.
-pub(crate) async fn preflight(_: Request, _: Invocation) -> Result<Response, Problem> {
+pub async fn preflight(_: Request, _: Invocation) -> Result<Response, Problem> {
     Ok(Response::no_content()
         .header("access-control-allow-origin", "*")
         .header("access-control-allow-methods", "POST, OPTIONS")
