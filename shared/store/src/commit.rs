@@ -39,7 +39,10 @@ pub const ACTIONS_MAX: usize = 100;
 const FORGOTTEN_MAX: usize = 50;
 
 /// How long what was used of a budget is kept after it was last touched: longer than its window.
-const BUDGET_LIFE: SignedDuration = SignedDuration::from_hours(24 * 800);
+pub(crate) const BUDGET_LIFE: SignedDuration = SignedDuration::from_hours(24 * 800);
+
+/// The window of a budget that never ends.
+const BUDGET_FOR_EVER: &str = "ever";
 
 /// How long after its commit an event is looked at again, unless it was dealt with.
 const EVENT_LEASE: SignedDuration = SignedDuration::from_mins(5);
@@ -215,6 +218,8 @@ struct BudgetChange {
     by: i64,
     /// What it may come to; nothing when it is given back.
     cap: Option<i64>,
+    /// Whether its window ends.
+    ends: bool,
 }
 
 struct Action {
@@ -422,7 +427,11 @@ impl Commit {
         let change = self
             .budgets
             .entry(key)
-            .or_insert(BudgetChange { by: 0, cap: None });
+            .or_insert(BudgetChange {
+                by: 0,
+                cap: None,
+                ends: share.window != BUDGET_FOR_EVER,
+            });
         change.by = change.by.saturating_add(by);
         change.cap = cap.or(change.cap);
         self
@@ -771,14 +780,20 @@ impl Commit {
 
     fn push_budget(&mut self, key: Key, change: BudgetChange) {
         if change.by == 0 {
+            self.require_at_most(key, change.cap);
             return;
         }
-        let forget_at = later(self.real_now, BUDGET_LIFE).as_second();
         let mut update = update(&key)
-            .update_expression("SET kind = :kind, expires_at = :expires_at ADD used :by")
             .expression_attribute_values(":kind", AttributeValue::S("budget".to_owned()))
-            .expression_attribute_values(":expires_at", number(forget_at))
             .expression_attribute_values(":by", number(change.by));
+        update = if change.ends {
+            let forget_at = later(self.real_now, BUDGET_LIFE).as_second();
+            update
+                .update_expression("SET kind = :kind, expires_at = :expires_at ADD used :by")
+                .expression_attribute_values(":expires_at", number(forget_at))
+        } else {
+            update.update_expression("SET kind = :kind ADD used :by")
+        };
         let mut guard = Guard::None;
         if let Some(cap) = change.cap {
             guard = Guard::Budget;
@@ -794,6 +809,15 @@ impl Commit {
                 .expression_attribute_values(":bound", number(bound));
         }
         self.push_update(guard, key, update);
+    }
+
+    /// Insists that no more was used of a budget's shard, of which nothing is taken.
+    fn require_at_most(&mut self, key: Key, cap: Option<i64>) {
+        let Some(cap) = cap else { return };
+        let check = check(&key)
+            .condition_expression("attribute_not_exists(used) OR used <= :bound")
+            .expression_attribute_values(":bound", number(cap));
+        self.push_check(Guard::Budget, key, check);
     }
 
     fn push_counters(

@@ -733,6 +733,7 @@ mod tests {
         let pay = PayoutId::new(Timestamp::UNIX_EPOCH, [5; 10]);
         let rfd = RefundId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let rdm = RedemptionId::new(Timestamp::UNIX_EPOCH, [6; 10]);
+        let off = OfferId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
         for (key, expected) in [
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
@@ -838,6 +839,15 @@ mod tests {
                 ledger_day(prg, "2026-03-01"),
                 format!("PROGRAM#{p} LEDGERDAY#2026-03-01"),
             ),
+            (
+                budget(prg, &"thank-you".parse().unwrap(), "day#2026-03-01", 3),
+                format!("PROGRAM#{p}#BUDGET#thank-you#day#2026-03-01#3 BUDGET"),
+            ),
+            (
+                budget_exhausted(prg, &"thank-you".parse().unwrap(), "ever"),
+                format!("PROGRAM#{p}#BUDGET#thank-you#ever EXHAUSTED"),
+            ),
+            (offer(prg, off), format!("PROGRAM#{p}#OFFER#{off} OFFER")),
             (
                 click(prg, clk, 1),
                 format!("PROGRAM#{p}#CLICKS#2026-03-01T12#0 {clk}"),

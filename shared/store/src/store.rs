@@ -268,6 +268,14 @@ impl Loaded {
         self.0.get(key).map_or(0, crate::due::attempts_of)
     }
 
+    /// What was used of a budget's shard, under its key.
+    #[must_use]
+    pub fn budget_used(&self, key: &Key) -> i64 {
+        let used = self.0.get(key).and_then(|item| item.get("used"));
+        let used = used.and_then(|used| used.as_n().ok());
+        used.and_then(|used| used.parse().ok()).unwrap_or(0)
+    }
+
     /// The attributes under a key.
     #[must_use]
     pub fn item(&self, key: &Key) -> Option<&Item> {

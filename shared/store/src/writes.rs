@@ -17,13 +17,13 @@ use kith_domain::reward::{Reward, RewardState};
 use kith_domain::survey::{Survey, SurveyState};
 use kith_domain::text::{EventName, ExternalId, Slug};
 
-use crate::commit::{Commit, Due, Indexes, Write, later};
+use crate::commit::{BUDGET_LIFE, Commit, Due, Indexes, Write, later};
 use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
-    ApiKey, Asked, CodeRecord, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord, MailState,
-    OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, Suppression, TestMail, Voucher,
-    Wake, totals_changed,
+    ApiKey, Asked, CodeRecord, Exhausted, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord,
+    MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, StoredOffer, Suppression,
+    TestMail, Voucher, Wake, totals_changed,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
@@ -398,6 +398,29 @@ impl Commit {
     pub fn voucher(&mut self, program: ProgramId, voucher: &Voucher, was: Was) -> &mut Self {
         let key = keys::voucher(program, &voucher.code);
         self.put(key, voucher, was.into(), Indexes::default());
+        self
+    }
+
+    /// An offer.
+    pub fn offer(&mut self, offer: &StoredOffer, was: Was) -> &mut Self {
+        let key = keys::offer(offer.offer.program, offer.offer.id);
+        self.put(key, offer, was.into(), Indexes::default());
+        self
+    }
+
+    /// Notes that a budget could not pay for a reward, the first time.
+    pub fn budget_exhausted(
+        &mut self,
+        program: ProgramId,
+        incentive: &Slug,
+        window: &str,
+    ) -> &mut Self {
+        let exhausted = Exhausted {
+            since: self.now(),
+            expires_at: later(self.real_now(), BUDGET_LIFE).as_second(),
+        };
+        let key = keys::budget_exhausted(program, incentive, window);
+        self.put(key, &exhausted, Write::New, Indexes::default());
         self
     }
 

@@ -272,6 +272,9 @@ pub struct Voucher {
     /// When it was used, on the program's clock.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     pub used_at: Option<Timestamp>,
+    /// When the table may drop it, in seconds of real time: that of an offer that nobody used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// Counts writes; guards every change.
     pub version: u64,
 }
@@ -305,6 +308,7 @@ impl Voucher {
             used_for: None,
             conversion_id: None,
             used_at: None,
+            expires_at: None,
             version: 1,
         }
     }
