@@ -8,6 +8,7 @@ use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{Conversion, ConversionState};
 use kith_domain::fact::FactKind;
 use kith_domain::id::{ConversionId, ParticipantId, ProgramId};
+use kith_domain::participant::Participant;
 use kith_domain::text::Name;
 use kith_edge::Invocation;
 use kith_edge::http::{Fault, Problem, Request, Response};
@@ -18,9 +19,11 @@ use kith_store::{Was, keys};
 
 use crate::Recording;
 use crate::decision::{Decision, Inputs};
-use crate::parties::{Referee, Referrers, record};
+use crate::find::{ByHand as Hand, Search};
+use crate::parties::{Referee, record};
 use crate::record::rules_at;
 use crate::refund::{Waiting, refunds_of};
+use crate::vouchers::Named as NamedVouchers;
 
 enum Named {
     Referrer(ParticipantId),
@@ -67,7 +70,7 @@ pub(crate) async fn attribute_by_hand(
             Problem::conflict("already_attributed", "The conversion has a referrer.").into(),
         );
     }
-    let referee = Referee::known(&mut view, conversion.referee_id).await?;
+    let referee = Referee::known(&mut view, conversion.referee_id, Vec::new()).await?;
     let (referrer_id, code) = match order.named {
         Named::Referrer(id) => (id, None),
         Named::Code(code) => match record(&view, &code)? {
@@ -75,28 +78,36 @@ pub(crate) async fn attribute_by_hand(
             None => return Err(unknown("/code", "is not a code of this program")),
         },
     };
-    let referrers = Referrers::load(&mut view, &[], Some(referrer_id)).await?;
-    let referrer = referrers
-        .get(referrer_id)
-        .ok_or_else(|| unknown("/referrer_id", "is not a participant of this program"))?;
-    if referee.is(&referrer.0, &recording.identity) {
-        return Err(Problem::conflict("self_referral", "The referrer is the referee.").into());
-    }
-    if !referrer.0.is_active() {
-        return Err(Problem::conflict("referrer_suspended", "The referrer is suspended.").into());
-    }
     if referee
         .bond
         .as_ref()
         .is_some_and(|bond| bond.referrer_id != referrer_id)
     {
-        return Err(Problem::conflict(
-            "referral_exists",
-            "The referee is bound to another referrer.",
-        )
-        .into());
+        let detail = "The referee is bound to another referrer.";
+        return Err(Problem::conflict("referral_exists", detail).into());
     }
     let rules = rules_at(&view, conversion.occurred_at).await?;
+    let named = NamedVouchers::default();
+    let search = Search {
+        event: &conversion.content.event,
+        occurred_at: conversion.occurred_at,
+        rules: &rules,
+        referee: &referee,
+        named: &named,
+    };
+    let found = match search.by_hand(&mut view, referrer_id).await? {
+        Hand::Found(found) => found,
+        Hand::Nobody => {
+            let detail = "is not a participant of this program";
+            return Err(unknown("/referrer_id", detail));
+        }
+        Hand::Loop(referrer) => {
+            check(&referee, &referrer, recording.as_ref())?;
+            let detail = "The referee stands above the referrer, who cannot refer them.";
+            return Err(Problem::conflict("referral_loop", detail).into());
+        }
+    };
+    check(&referee, &found.referrer.0, recording.as_ref())?;
     let by_hand = ByHand {
         by: session.actor(),
         reason: order.reason,
@@ -113,16 +124,34 @@ pub(crate) async fn attribute_by_hand(
         view: &view,
         rules: &rules,
         referee: &referee,
-        referrer,
+        named: &named,
+        found: &found,
         waiting: &Waiting::default(),
     };
     let decision = Decision::make(&inputs, conversion, attribution);
     let mut commit = view.commit();
     commit.conversion(decision.conversion(), was);
-    decision.write(&mut commit, FactKind::ConversionAttributed);
+    decision.write(&inputs, &mut commit, FactKind::ConversionAttributed);
     let refunds = refunds_of(&mut view, decision.conversion()).await?;
     let answer = wire::conversion_with_refunds(decision.conversion(), decision.rewards(), &refunds);
-    session.finish(commit, Response::json(200, &answer)).await
+    let answer = session.finish(commit, Response::json(200, &answer)).await?;
+    decision.tell(&view).await;
+    Ok(answer)
+}
+
+/// Whether somebody can be the referrer that is named by hand.
+fn check(referee: &Referee, referrer: &Participant, recording: &Recording) -> Result<(), Ended> {
+    if referee.is(referrer, &recording.identity) {
+        return Err(Problem::conflict("self_referral", "The referrer is the referee.").into());
+    }
+    if !referrer.is_active() {
+        return Err(Problem::conflict("referrer_suspended", "The referrer is suspended.").into());
+    }
+    if referrer.codes.is_empty() {
+        let detail = "Whoever refers has a code: add the referrer as a participant first.";
+        return Err(Problem::conflict("referrer_without_code", detail).into());
+    }
+    Ok(())
 }
 
 fn unknown(pointer: &str, detail: &str) -> Ended {

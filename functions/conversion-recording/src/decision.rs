@@ -1,60 +1,70 @@
 //! The decision about one conversion, and its transaction.
 
-use jiff::Timestamp;
+mod bond;
+mod numbers;
+mod write;
+
 use kith_domain::attribution::Attribution;
 use kith_domain::conversion::{Conversion, ConversionState};
-use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ReferralId, RewardId};
 use kith_domain::incentive::{self, Earned, Evaluation, Facts, LimitSubject, Party, Used};
-use kith_domain::participant::{Participant, Referral, ReferralState};
-use kith_domain::program::{Program, ProgramState};
+use kith_domain::offer::Offer;
+use kith_domain::participant::{Participant, Referral};
+use kith_domain::program::{Program, ProgramState, days};
 use kith_domain::refund::Refund;
-use kith_domain::reward::{Reward, RewardSource, RewardState, Transition};
-use kith_domain::text::{EventName, Slug};
+use kith_domain::reward::{
+    Basis, BudgetShare, Reward, RewardSource, RewardState, RewardValue, Transition,
+};
+use kith_domain::text::Slug;
 use kith_edge::desk::View;
 use kith_store::items::Counters;
-use kith_store::{Commit, Count, CountGuard, Was};
+use kith_store::{Was, keys};
 
+use self::bond::bond;
+use self::numbers::Numbers;
+use crate::ACTOR;
+use crate::budgets::Spent;
+use crate::find::Found;
 use crate::parties::Referee;
 use crate::refund::{Met, Waiting};
-
-/// How the history names this function.
-const ACTOR: &str = "conversion-recording";
-/// The counter of a referrer's distinct qualified referees.
-const REFEREES: &str = "referees";
+use crate::vouchers::Named;
 
 /// What happens to a conversion that has a referrer.
 pub(crate) struct Decision {
     conversion: Conversion,
     rewards: Vec<Reward>,
+    /// What each of the rewards counts towards.
     earned: Vec<Earned>,
     bond: Referral,
     bond_was: Option<Was>,
-    conversion_number: u64,
-    referral_number: Option<u64>,
-    rests_on_conversion_number: bool,
+    numbers: Numbers,
     /// Counters of the referrer whose windows are over.
     over: Vec<String>,
     /// What the refunds that were there before took back at once.
     met: Met,
+    spent: Spent,
 }
 
 /// What a decision is made from.
+#[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
-    /// The program, its time, randomness.
+    /// The program, its time, randomness, and what was counted of budgets.
     pub(crate) view: &'a View,
     /// The rules that were in force when the conversion happened.
     pub(crate) rules: &'a Program,
     /// The referee.
     pub(crate) referee: &'a Referee,
-    /// The referrer that the attribution chose, with their counters.
-    pub(crate) referrer: &'a (Participant, Counters),
+    /// The vouchers that are named.
+    pub(crate) named: &'a Named,
+    /// The referrer that the attribution chose.
+    pub(crate) found: &'a Found,
     /// The refunds that came first.
     pub(crate) waiting: &'a Waiting,
 }
 
-/// The counters as they were read.
+/// What was counted, as it was read.
 struct Counted<'a> {
+    view: &'a View,
     referrer: &'a Counters,
     referee: &'a Counters,
 }
@@ -67,8 +77,23 @@ impl Used for Counted<'_> {
         }
     }
 
-    fn budget(&self, _: &Slug, _: &str, _: u8) -> i64 {
-        0
+    fn budget(&self, incentive: &Slug, window: &str, shard: u8) -> i64 {
+        let key = keys::budget(self.view.program.id, incentive, window, shard);
+        self.view.loaded.budget_used(&key)
+    }
+}
+
+impl Inputs<'_> {
+    /// The offer that the conversion may use: of the referrer that it belongs to, and of a rule of
+    /// its event.
+    fn offer(&self, conversion: &Conversion) -> Option<&Offer> {
+        let of_event = |offer: &&Offer| {
+            let mut rules = self.rules.incentives.iter();
+            rules.any(|rule| rule.id == offer.incentive_id && rule.on == conversion.content.event)
+        };
+        let offers = self.named.offers(conversion.occurred_at).into_iter();
+        let mut own = offers.filter(|offer| offer.referrer_id == self.found.referrer.0.id);
+        own.find(of_event)
     }
 }
 
@@ -83,62 +108,53 @@ impl Decision {
             view,
             rules,
             referee,
-            referrer: (referrer, referrer_counters),
-            waiting,
-        } = inputs;
-        let event = &conversion.content.event;
-        let conversion_number = referee.counters.get(&conversions(event)).saturating_add(1);
+            found,
+            ..
+        } = *inputs;
+        let (referrer, counters) = &found.referrer;
         let (bond, bond_was) = bond(inputs, &conversion, &attribution);
-        let first = referee
-            .bond
-            .as_ref()
-            .is_none_or(|bond| bond.first_qualified_at.is_none());
-        let referral_number = first.then(|| referrer_counters.get(REFEREES).saturating_add(1));
-        let chosen = attribution.chosen.as_ref();
+        let mut numbers = Numbers::of(&conversion.content.event, referee, counters);
+        let offer = inputs.offer(&conversion);
+        let party = |person: &Participant| Party {
+            id: person.id,
+            active: person.is_active(),
+        };
         let facts = Facts {
-            event,
+            event: &conversion.content.event,
             amount: conversion.content.amount,
             occurred_at: conversion.occurred_at,
             recorded_at: view.now,
             country: conversion.content.country,
-            channel: chosen.and_then(|chosen| chosen.channel),
+            channel: attribution.chosen.as_ref().and_then(|one| one.channel),
             metadata: &conversion.content.metadata,
             new_customer: conversion.new_customer,
-            conversion_number,
-            referral_number,
-            referees: referral_number.unwrap_or_else(|| referrer_counters.get(REFEREES)),
+            conversion_number: numbers.conversion,
+            referral_number: numbers.referral,
+            referees: numbers.referees,
             bound_at: bond.created_at,
-            referrer: Party {
-                id: referrer.id,
-                active: referrer.is_active(),
-            },
-            referee: Party {
-                id: referee.person.id,
-                active: referee.person.is_active(),
-            },
-            upline: &[],
-            offer: None,
+            referrer: party(referrer),
+            referee: party(&referee.person),
+            upline: &found.upline,
+            offer: offer.map(|offer| &offer.incentive_id),
             gives_rewards: view.program.state != ProgramState::Archived,
             rates: &rules.rates,
-            spread: 0,
+            spread: u64::from_be_bytes(view.random()),
         };
         let counted = Counted {
-            referrer: referrer_counters,
+            view,
+            referrer: counters,
             referee: &referee.counters,
         };
+        let evaluation = incentive::evaluate(&rules.incentives, &facts, &counted);
+        numbers.rests_on(&evaluation);
         let Evaluation {
-            earned,
-            skipped,
-            conversion_number: same,
-            referees: _,
-            referral_number: _,
-        } = incentive::evaluate(&rules.incentives, &facts, &counted);
-        let rests_on_conversion_number = !same.is_all();
+            earned, skipped, ..
+        } = evaluation;
         let mut rewards: Vec<Reward> = earned
             .iter()
-            .map(|earned| reward(view, rules, &conversion, bond.id, earned))
+            .map(|earned| reward(inputs, &conversion, bond.id, offer, earned))
             .collect();
-        let over = referrer_counters
+        let over = counters
             .names()
             .filter(|name| incentive::window_is_over(name, view.now));
         let over = over.map(str::to_owned).collect();
@@ -146,26 +162,32 @@ impl Decision {
             state: ConversionState::Qualified,
             referral_id: Some(bond.id),
             reward_ids: rewards.iter().map(|reward| reward.id).collect(),
-            skipped,
-            number: Some(conversion_number),
+            number: Some(numbers.conversion),
+            referral_number: numbers.referral,
+            referees: Some(numbers.referees),
+            upline: found.upline.iter().map(|party| party.id).collect(),
+            bound_at: Some(bond.created_at),
             attribution,
             scheme_version: rules.version,
             version: conversion.version.saturating_add(1),
+            skipped,
             ..conversion
         };
-        let counted = (*rules, &referee.counters);
-        let met = waiting.meet(view, counted, &mut conversion, &mut rewards);
+        let counted = (rules, &referee.counters);
+        let met = inputs
+            .waiting
+            .meet(view, counted, &mut conversion, &mut rewards);
+        let spent = Spent::among(view, &conversion.skipped);
         Self {
             conversion,
             rewards,
             earned,
             bond,
             bond_was,
-            conversion_number,
-            referral_number,
-            rests_on_conversion_number,
+            numbers,
             over,
             met,
+            spent,
         }
     }
 
@@ -184,158 +206,23 @@ impl Decision {
         &self.rewards
     }
 
-    /// Writes everything but the conversion itself: bond, counters, rewards, balances, facts.
-    pub(crate) fn write(&self, commit: &mut Commit, what: FactKind) {
-        let program = self.conversion.program;
-        let fact = self.fact(what);
-        if let Some(was) = self.bond_was {
-            commit.referral(program, &self.bond, was);
-            if was == Was::Absent {
-                commit.fact(Fact {
-                    kind: FactKind::ReferralCreated,
-                    ..fact.clone()
-                });
-            }
-        }
-        commit.fact(fact);
-        self.count(commit);
-        for reward in &self.rewards {
-            commit.reward(reward, Was::Absent);
-            if let Some((unit, amount)) = reward.value.credit() {
-                commit.pending(reward.beneficiary_id, unit, amount);
-            }
-            commit.fact(self.reward_fact(reward, FactKind::RewardCreated));
-            if reward.state == RewardState::Approved {
-                commit.fact(self.reward_fact(reward, FactKind::RewardApproved));
-            }
-        }
-        self.met.write(commit, &self.conversion);
+    /// Tells of budgets that are spent, once the decision is written.
+    pub(crate) async fn tell(&self, view: &View) {
+        let conversion = &self.conversion;
+        self.spent
+            .tell(view, conversion.id, &conversion.content.event)
+            .await;
     }
-
-    fn count(&self, commit: &mut Commit) {
-        let (referrer, referee) = (self.bond.referrer_id, self.bond.referee_id);
-        // Guarded only where a rule rests on it, so that other conversions do not wait for each other.
-        let guard = if self.rests_on_conversion_number {
-            CountGuard::Exactly(self.conversion_number.saturating_sub(1))
-        } else {
-            CountGuard::None
-        };
-        commit.count(
-            referee,
-            &conversions(&self.conversion.content.event),
-            Count { by: 1, guard },
-        );
-        if self.referral_number.is_some() {
-            commit.count(
-                referrer,
-                REFEREES,
-                Count {
-                    by: 1,
-                    guard: CountGuard::None,
-                },
-            );
-        }
-        for counter in &self.over {
-            commit.forget(referrer, counter);
-        }
-        for limit in self.earned.iter().flat_map(|earned| &earned.uses) {
-            let subject = match limit.subject {
-                LimitSubject::Referrer => referrer,
-                LimitSubject::Referee => referee,
-            };
-            let guard = CountGuard::AtMost(u64::from(limit.cap));
-            commit.count(subject, &limit.counter, Count { by: 1, guard });
-        }
-    }
-
-    fn fact(&self, kind: FactKind) -> Fact {
-        let chosen = self.conversion.attribution.chosen.as_ref();
-        Fact {
-            conversion_id: Some(self.conversion.id),
-            referral_id: Some(self.bond.id),
-            referrer_id: Some(self.bond.referrer_id),
-            referee_id: Some(self.bond.referee_id),
-            click_id: chosen.and_then(|chosen| chosen.click_id),
-            code: chosen.and_then(|chosen| chosen.code.clone()),
-            channel: chosen.and_then(|chosen| chosen.channel),
-            event: Some(self.conversion.content.event.clone()),
-            amount: self.conversion.content.amount,
-            touch_at: self.bond.touch_at,
-            lead_at: self.bond.lead_at,
-            referrer_joined_at: Some(self.bond.referrer_joined_at),
-            first_qualified_at: self.bond.first_qualified_at,
-            conversion_number: Some(self.conversion_number),
-            referral_number: self.referral_number,
-            ..Fact::new(kind)
-        }
-    }
-
-    fn reward_fact(&self, reward: &Reward, kind: FactKind) -> Fact {
-        Fact {
-            reward_id: Some(reward.id),
-            beneficiary_id: Some(reward.beneficiary_id),
-            rule_id: reward.incentive_id.clone(),
-            value: Some(reward.value),
-            ..self.fact(kind)
-        }
-    }
-}
-
-/// The counter of a referee's qualified conversions of an event.
-fn conversions(event: &EventName) -> String {
-    format!("conversions#{event}")
-}
-
-/// The bond that the conversion counts for, and how it has to be written, if at all.
-fn bond(
-    inputs: &Inputs<'_>,
-    conversion: &Conversion,
-    attribution: &Attribution,
-) -> (Referral, Option<Was>) {
-    let Inputs {
-        view,
-        referee,
-        referrer: (referrer, _),
-        ..
-    } = inputs;
-    let known = referee.bond.as_ref();
-    let mut bond = known.cloned().unwrap_or_else(|| Referral {
-        id: view.id(),
-        referrer_id: referrer.id,
-        referee_id: referee.person.id,
-        path: Vec::new(),
-        created_at: view.now,
-        touch_at: attribution
-            .chosen
-            .as_ref()
-            .and_then(|chosen| chosen.touch_at),
-        lead_at: None,
-        first_qualified_at: None,
-        referrer_joined_at: referrer.created_at,
-        state: ReferralState::Bound,
-        version: 0,
-    });
-    let occurred_at: Timestamp = conversion.occurred_at;
-    if conversion.content.event.as_str() == EventName::LEAD {
-        bond.lead_at = bond.lead_at.or(Some(occurred_at));
-    }
-    bond.first_qualified_at = bond.first_qualified_at.or(Some(occurred_at));
-    bond.state = ReferralState::Converted;
-    if known == Some(&bond) {
-        return (bond, None);
-    }
-    let was = known.map_or(Was::Absent, |known| Was::Version(known.version));
-    bond.version = bond.version.saturating_add(1);
-    (bond, Some(was))
 }
 
 fn reward(
-    view: &View,
-    rules: &Program,
+    inputs: &Inputs<'_>,
     conversion: &Conversion,
     referral_id: ReferralId,
+    offer: Option<&Offer>,
     earned: &Earned,
 ) -> Reward {
+    let Inputs { view, rules, .. } = *inputs;
     let id = RewardId::derived(
         view.now,
         &[
@@ -344,14 +231,22 @@ fn reward(
             earned.beneficiary.to_string().as_bytes(),
         ],
     );
-    let release_at = rules.release_at(view.now);
+    // What was given before paying is held by nobody.
+    let offer = offer.filter(|_| earned.redeemed);
+    let hold = match offer {
+        Some(_) => 0,
+        None => earned.hold_days.unwrap_or(rules.hold_days),
+    };
+    let release_at = view.now.checked_add(days(hold));
+    let release_at = release_at.unwrap_or(jiff::Timestamp::MAX);
     // Without a hold there is nothing to wait for, unless the program pauses.
     let runs = view.program.state == ProgramState::Active;
-    let state = if runs && release_at <= view.now {
-        RewardState::Approved
-    } else {
-        RewardState::Pending
+    let state = match offer {
+        Some(_) => RewardState::Redeemed,
+        None if runs && release_at <= view.now => RewardState::Approved,
+        None => RewardState::Pending,
     };
+    let value = offer.map_or(earned.value, |offer| promised(offer, earned));
     Reward {
         id,
         program: view.program.id,
@@ -362,16 +257,16 @@ fn reward(
         referral_id: Some(referral_id),
         incentive_id: Some(earned.incentive_id.clone()),
         scheme_version: rules.version,
-        basis: None,
-        original: earned.value,
-        value: earned.value,
+        basis: Some(basis(rules, earned)),
+        original: value,
+        value,
         state,
         release_at,
         created_at: view.now,
-        issued_at: None,
-        expires_after_days: None,
+        issued_at: offer.map(|_| view.now),
+        expires_after_days: earned.expires_after_days,
         expires_at: None,
-        voucher_code: None,
+        voucher_code: offer.map(|offer| offer.voucher_code.clone()),
         history: vec![Transition {
             to: state,
             at: view.now,
@@ -379,5 +274,31 @@ fn reward(
             reason: None,
         }],
         version: 1,
+    }
+}
+
+/// What the friend was given, whatever the rule has come to since: of the same kind, which a rule
+/// keeps for ever.
+fn promised(offer: &Offer, earned: &Earned) -> RewardValue {
+    if offer.reward.kind() == earned.value.kind() {
+        offer.reward
+    } else {
+        earned.value
+    }
+}
+
+fn basis(rules: &Program, earned: &Earned) -> Basis {
+    let taken = earned.takes.iter().filter(|take| take.amount != 0);
+    Basis {
+        tier: earned.tier,
+        limits: earned.limits.clone(),
+        budgets: taken
+            .map(|take| BudgetShare {
+                window: take.window.clone(),
+                shard: take.shard,
+                amount: take.amount,
+            })
+            .collect(),
+        rates_version: earned.used_rates.then_some(rules.rates.version),
     }
 }

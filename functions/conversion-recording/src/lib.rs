@@ -2,11 +2,14 @@
 //! incentives, and writes all of it in one transaction.
 
 mod attribute;
+mod budgets;
 mod decision;
+mod find;
 mod parties;
 mod record;
 mod refund;
 mod report;
+mod vouchers;
 
 use std::sync::Arc;
 
@@ -20,6 +23,9 @@ use kith_edge::http::{HttpFunction, Router};
 use kith_edge::session::{Gate, deciding};
 use kith_edge::{Environment, Function, StartError};
 use kith_store::Store;
+
+/// How histories name this function.
+const ACTOR: &str = "conversion-recording";
 
 /// What recording needs: the gate, and the keys that read tokens and hash mail addresses.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Who is involved: the referee, and whoever a code or a bond leads to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kith_domain::attribution::{CodeOwner, Referrer};
 use kith_domain::code::ReferralCode;
@@ -11,7 +11,7 @@ use kith_edge::desk::View;
 use kith_edge::http::Problem;
 use kith_edge::session::Ended;
 use kith_store::items::{CodeRecord, Counters, Lookup};
-use kith_store::keys;
+use kith_store::keys::{self, Key};
 use kith_store::{Commit, Was};
 
 use crate::report::RefereeReport;
@@ -31,11 +31,13 @@ pub(crate) struct Referee {
 }
 
 impl Referee {
-    /// Finds the referee by external id, then by mail address; makes one who is not known.
+    /// Finds the referee by external id, then by mail address; makes one who is not known. `also` is
+    /// read on the way.
     pub(crate) async fn find(
         view: &mut View,
         report: &RefereeReport,
         identity: &IdentityKey,
+        also: Vec<Key>,
     ) -> Result<Self, Ended> {
         let program = view.program.id;
         let by_id = match &report.external_id {
@@ -57,8 +59,13 @@ impl Referee {
         }
         let new_external = report.external_id.is_some() && by_id.is_none();
         let mut referee = match by_id.or(by_email) {
-            Some(known) => Self::known(view, known.participant_id).await?,
-            None => Self::unknown(view),
+            Some(known) => Self::known(view, known.participant_id, also).await?,
+            None => {
+                if !also.is_empty() {
+                    view.load(also).await?;
+                }
+                Self::unknown(view)
+            }
         };
         referee.new_external = new_external;
         referee.learn(report);
@@ -74,16 +81,20 @@ impl Referee {
         Ok(referee)
     }
 
-    /// Loads a participant in the role of a referee.
-    pub(crate) async fn known(view: &mut View, id: ParticipantId) -> Result<Self, Ended> {
+    /// Loads a participant in the role of a referee. `also` is read on the way.
+    pub(crate) async fn known(
+        view: &mut View,
+        id: ParticipantId,
+        also: Vec<Key>,
+    ) -> Result<Self, Ended> {
         let program = view.program.id;
         let (person, bond, counters) = (
             keys::participant(program, id),
             keys::referral(program, id),
             keys::counters(program, id),
         );
-        view.load([person.clone(), bond.clone(), counters.clone()])
-            .await?;
+        let own = [person.clone(), bond.clone(), counters.clone()];
+        view.load(own.into_iter().chain(also)).await?;
         let participant = view.loaded.read::<Participant>(&person)?;
         let person = participant.ok_or_else(|| Problem::internal("a look-up leads to nobody"))?;
         Ok(Self {
@@ -96,6 +107,22 @@ impl Referee {
             bond: view.loaded.read(&bond)?,
             counters: Counters::of(view.loaded.item(&counters)),
         })
+    }
+
+    /// Whether they had a qualified conversion before.
+    pub(crate) fn has_qualified(&self) -> bool {
+        let bond = self.bond.as_ref();
+        bond.is_some_and(|bond| bond.first_qualified_at.is_some())
+    }
+
+    /// As they were read, but for what the report has filled in; nothing if they are new.
+    pub(crate) fn before(&self) -> Option<&Participant> {
+        (self.was != Was::Absent).then_some(&self.person)
+    }
+
+    /// As they were read, if nothing about them is written.
+    pub(crate) fn unwritten(&self) -> Option<&Participant> {
+        self.before().filter(|_| !self.changed)
     }
 
     fn unknown(view: &View) -> Self {
@@ -161,32 +188,27 @@ impl Referee {
     }
 }
 
-/// The owners of the codes that a conversion touches, and the referrer of a bond.
+/// Whoever may be the referrer of a conversion.
 #[derive(Debug, Default)]
 pub(crate) struct Referrers {
     people: BTreeMap<ParticipantId, (Participant, Counters)>,
 }
 
 impl Referrers {
-    /// Loads the owners of the codes and whoever else may be the referrer, in one request.
+    /// Loads them, and whatever else is needed now, in one request.
     pub(crate) async fn load(
         view: &mut View,
-        codes: &[ReferralCode],
-        also: Option<ParticipantId>,
+        ids: BTreeSet<ParticipantId>,
+        also: Vec<Key>,
     ) -> Result<Self, Ended> {
         let program = view.program.id;
-        let mut ids: Vec<ParticipantId> = also.into_iter().collect();
-        for code in codes {
-            ids.extend(record(view, code)?.map(|record| record.participant_id));
-        }
-        ids.sort_unstable();
-        ids.dedup();
         let wanted = ids.iter().flat_map(|id| {
             [
                 keys::participant(program, *id),
                 keys::counters(program, *id),
             ]
         });
+        let wanted: Vec<Key> = wanted.chain(also).collect();
         view.load(wanted).await?;
         let mut people = BTreeMap::new();
         for id in ids {
@@ -201,33 +223,49 @@ impl Referrers {
         Ok(Self { people })
     }
 
+    /// Whose the codes are, which were looked up.
+    pub(crate) fn owners(view: &View, codes: &[ReferralCode]) -> Result<Vec<ParticipantId>, Ended> {
+        let mut owners = Vec::new();
+        for code in codes {
+            owners.extend(record(view, code)?.map(|record| record.participant_id));
+        }
+        Ok(owners)
+    }
+
     pub(crate) fn get(&self, id: ParticipantId) -> Option<&(Participant, Counters)> {
         self.people.get(&id)
     }
 
-    /// Whose code it is now.
-    pub(crate) fn owner(
+    /// Somebody as a referrer of the referee. `below` are those who are known to stand below them.
+    pub(crate) fn as_referrer(
         &self,
-        view: &View,
-        code: &ReferralCode,
+        id: ParticipantId,
         referee: &Referee,
         identity: &IdentityKey,
+        below: &BTreeSet<ParticipantId>,
+    ) -> Option<Referrer> {
+        let (person, _) = self.people.get(&id)?;
+        Some(Referrer {
+            id,
+            active: person.is_active(),
+            is_referee: referee.is(person, identity),
+            is_below_referee: below.contains(&id),
+        })
+    }
+
+    /// Whose code it is now, of those who are known as referrers.
+    pub(crate) fn owner(
+        view: &View,
+        code: &ReferralCode,
+        known: impl Fn(ParticipantId) -> Option<Referrer>,
     ) -> CodeOwner {
         let Ok(Some(record)) = record(view, code) else {
             return CodeOwner::Unknown;
         };
-        let Some((person, _)) = self.people.get(&record.participant_id) else {
-            return CodeOwner::Unknown;
-        };
-        let referrer = Referrer {
-            id: person.id,
-            active: person.is_active(),
-            is_referee: referee.is(person, identity),
-        };
-        if record.active {
-            CodeOwner::Active(referrer)
-        } else {
-            CodeOwner::Disabled(referrer)
+        match known(record.participant_id) {
+            None => CodeOwner::Unknown,
+            Some(referrer) if record.active => CodeOwner::Active(referrer),
+            Some(referrer) => CodeOwner::Disabled(referrer),
         }
     }
 }

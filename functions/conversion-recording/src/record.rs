@@ -20,9 +20,11 @@ use kith_store::{StoreError, Was};
 
 use crate::Recording;
 use crate::decision::{Decision, Inputs};
-use crate::parties::{Referee, Referrers, record};
+use crate::find::Search;
+use crate::parties::{Referee, record};
 use crate::refund::{Waiting, refunds_of};
 use crate::report::Report;
+use crate::vouchers::Named;
 
 /// How many earlier versions of the rules are read at once.
 const VERSIONS_AT_ONCE: u64 = 20;
@@ -74,7 +76,7 @@ async fn record_new(
         Problem::invalid_request(vec![Fault::new("/occurred_at", error.to_string())])
     })?;
     let waiting = Waiting::load(&mut view, order).await?;
-    let referee = Referee::find(&mut view, &report.referee, &recording.identity).await?;
+    let (referee, named) = involved(recording, &mut view, report).await?;
     let rules = rules_at(&view, occurred_at).await?;
     let conversion = Conversion {
         id: view.id(),
@@ -88,21 +90,27 @@ async fn record_new(
         attribution: nothing_yet(&rules),
         reward_ids: Vec::new(),
         skipped: Vec::new(),
-        codes: code_uses(&view, report)?,
+        codes: code_uses(&view, report, &named)?,
         number: None,
         referral_number: None,
         referees: None,
         upline: Vec::new(),
         bound_at: None,
-        new_customer: None,
+        new_customer: report.referee.new_customer,
         refunded: 0,
         refund_ids: Vec::new(),
         refunded_whole: false,
         scheme_version: rules.version,
         version: 0,
     };
-    let (attribution, referrers) =
-        attribute(recording, &mut view, report, &referee, &conversion, &rules).await?;
+    let search = Search {
+        event: &report.event,
+        occurred_at,
+        rules: &rules,
+        referee: &referee,
+        named: &named,
+    };
+    let (attribution, found) = search.by_evidence(recording, &mut view, report).await?;
     let mut commit = view.commit();
     referee.write(&mut commit, &report.referee);
     if referee.was == Was::Absent {
@@ -112,11 +120,8 @@ async fn record_new(
         };
         commit.fact(joined);
     }
-    let referrer = attribution
-        .chosen
-        .as_ref()
-        .and_then(|chosen| referrers.get(chosen.referrer_id));
-    let Some(referrer) = referrer else {
+    named.write(&view, &mut commit, &conversion)?;
+    let Some(found) = found else {
         let mut conversion = Conversion {
             attribution,
             version: 1,
@@ -139,18 +144,31 @@ async fn record_new(
         view: &view,
         rules: &rules,
         referee: &referee,
-        referrer,
+        named: &named,
+        found: &found,
         waiting: &waiting,
     };
     let decision = Decision::make(&inputs, conversion, attribution);
     commit.new_conversion(decision.conversion(), order_was);
-    decision.write(&mut commit, FactKind::ConversionRecorded);
-    let answer = wire::conversion_with_refunds(
-        decision.conversion(),
-        decision.rewards(),
-        decision.refunds(),
-    );
-    session.finish(commit, Response::json(201, &answer)).await
+    decision.write(&inputs, &mut commit, FactKind::ConversionRecorded);
+    let (conversion, rewards) = (decision.conversion(), decision.rewards());
+    let answer = wire::conversion_with_refunds(conversion, rewards, decision.refunds());
+    let answer = session.finish(commit, Response::json(201, &answer)).await?;
+    decision.tell(&view).await;
+    Ok(answer)
+}
+
+/// The referee, and the vouchers that are named with what stands behind them.
+async fn involved(
+    recording: &Recording,
+    view: &mut View,
+    report: &Report,
+) -> Result<(Referee, Named), Ended> {
+    let mut named = Named::among(view, &report.codes)?;
+    let behind = named.behind(view.program.id);
+    let referee = Referee::find(view, &report.referee, &recording.identity, behind).await?;
+    named.read(view)?;
+    Ok((referee, named))
 }
 
 async fn repeat(
@@ -183,15 +201,17 @@ async fn repeat(
     if conversion.state != ConversionState::Unattributed || !brings_touch {
         return session.finish(session.commit(), known()).await;
     }
-    let referee = Referee::find(&mut view, &report.referee, &recording.identity).await?;
+    let (referee, named) = involved(recording, &mut view, report).await?;
     let rules = rules_at(&view, conversion.occurred_at).await?;
-    let (attribution, referrers) =
-        attribute(recording, &mut view, report, &referee, &conversion, &rules).await?;
-    let referrer = attribution
-        .chosen
-        .as_ref()
-        .and_then(|chosen| referrers.get(chosen.referrer_id));
-    let Some(referrer) = referrer else {
+    let search = Search {
+        event: &report.event,
+        occurred_at: conversion.occurred_at,
+        rules: &rules,
+        referee: &referee,
+        named: &named,
+    };
+    let (attribution, found) = search.by_evidence(recording, &mut view, report).await?;
+    let Some(found) = found else {
         return session.finish(session.commit(), known()).await;
     };
     let was = Was::Version(conversion.version);
@@ -199,47 +219,25 @@ async fn repeat(
         view: &view,
         rules: &rules,
         referee: &referee,
-        referrer,
+        named: &named,
+        found: &found,
         waiting: &Waiting::default(),
     };
-    let codes = code_uses(&view, report)?;
-    let decision = Decision::make(
-        &inputs,
-        Conversion {
-            codes,
-            ..conversion
-        },
-        attribution,
-    );
+    let conversion = Conversion {
+        codes: code_uses(&view, report, &named)?,
+        new_customer: conversion.new_customer.or(report.referee.new_customer),
+        ..conversion
+    };
+    let decision = Decision::make(&inputs, conversion, attribution);
     let mut commit = view.commit();
     referee.write(&mut commit, &report.referee);
+    named.write(&view, &mut commit, decision.conversion())?;
     commit.conversion(decision.conversion(), was);
-    decision.write(&mut commit, FactKind::ConversionAttributed);
+    decision.write(&inputs, &mut commit, FactKind::ConversionAttributed);
     let answer = wire::conversion_with_refunds(decision.conversion(), decision.rewards(), &refunds);
-    session.finish(commit, Response::json(200, &answer)).await
-}
-
-/// Attributes by the evidence of a report.
-async fn attribute(
-    recording: &Recording,
-    view: &mut View,
-    report: &Report,
-    referee: &Referee,
-    conversion: &Conversion,
-    rules: &Program,
-) -> Result<(Attribution, Referrers), Ended> {
-    let bond = referee.bond.as_ref().map(|bond| bond.referrer_id);
-    let referrers = Referrers::load(view, &report.touched_codes(), bond).await?;
-    let codes = report.referral_codes();
-    let evidence = Evidence {
-        bond,
-        tokens: &report.tokens,
-        codes: &codes,
-        occurred_at: conversion.occurred_at,
-    };
-    let owner = |code: &_| referrers.owner(view, code, referee, &recording.identity);
-    let attribution = attribution::attribute(rules.attribution, &evidence, owner);
-    Ok((attribution, referrers))
+    let answer = session.finish(commit, Response::json(200, &answer)).await?;
+    decision.tell(&view).await;
+    Ok(answer)
 }
 
 /// A recorded conversion with its rewards.
@@ -308,6 +306,7 @@ pub(crate) async fn rules_at(view: &View, at: jiff::Timestamp) -> Result<Program
 fn nothing_yet(rules: &Program) -> Attribution {
     let evidence = Evidence {
         bond: None,
+        offers: &[],
         tokens: &[],
         codes: &[],
         occurred_at: rules.created_at,
@@ -317,8 +316,8 @@ fn nothing_yet(rules: &Program) -> Attribution {
     })
 }
 
-/// What each of the reported codes is. Vouchers are told apart once a conversion can redeem them.
-fn code_uses(view: &View, report: &Report) -> Result<Vec<CodeUse>, Ended> {
+/// What each of the reported codes is.
+fn code_uses(view: &View, report: &Report, named: &Named) -> Result<Vec<CodeUse>, Ended> {
     let mut uses = Vec::with_capacity(report.codes.len());
     for text in &report.codes {
         let found = match text.parse() {
@@ -326,6 +325,7 @@ fn code_uses(view: &View, report: &Report) -> Result<Vec<CodeUse>, Ended> {
             Err(_) => None,
         };
         let is = match found {
+            _ if named.contains(text) => CodeIs::Voucher,
             Some(record) if record.active => CodeIs::Referral,
             Some(_) => CodeIs::Disabled,
             None => CodeIs::Unknown,

@@ -20,6 +20,8 @@ use kith_edge::json::{self, Faults, Member, Object};
 use kith_store::keys::{self, Key};
 use serde_json::Value;
 
+use crate::vouchers::Named;
+
 /// The longest code: of a voucher of the owner's own.
 const CODE_CHARS_MAX: usize = 64;
 /// Longest text among those that are checked and not kept.
@@ -47,6 +49,8 @@ pub(crate) struct RefereeReport {
     pub(crate) email: Option<EmailAddress>,
     pub(crate) email_hash: Option<EmailHash>,
     pub(crate) first_name: Option<Name>,
+    /// Whether the shop says that they are a new customer.
+    pub(crate) new_customer: Option<bool>,
 }
 
 impl Report {
@@ -114,12 +118,10 @@ impl Report {
         }
     }
 
-    /// The codes that have the form of referral codes.
-    pub(crate) fn referral_codes(&self) -> Vec<ReferralCode> {
-        self.codes
-            .iter()
-            .filter_map(|code| code.parse().ok())
-            .collect()
+    /// The codes that have the form of referral codes, vouchers left out.
+    pub(crate) fn referral_codes(&self, named: &Named) -> Vec<ReferralCode> {
+        let codes = self.codes.iter().filter(|code| !named.contains(code));
+        codes.filter_map(|code| code.parse().ok()).collect()
     }
 
     /// Every code that may name a referrer: those in tokens and those in the report.
@@ -130,13 +132,15 @@ impl Report {
             }
             PresentedToken::Bad => None,
         });
-        in_tokens.flatten().chain(self.referral_codes()).collect()
+        let typed = self.codes.iter().filter_map(|code| code.parse().ok());
+        in_tokens.flatten().chain(typed).collect()
     }
 
-    /// What has to be read first: the order, the referee, the codes.
+    /// What has to be read first: the order, the referee, the codes, which may be vouchers.
     pub(crate) fn first_keys(&self, program: ProgramId, mode: Mode) -> Vec<Key> {
         let mut first = vec![keys::order(program, &self.event, &self.external_id)];
         first.extend(self.referee.keys(program));
+        first.extend(Named::looked_up(program, &self.codes));
         first.extend(
             self.touched_codes()
                 .iter()
@@ -159,7 +163,7 @@ impl RefereeReport {
         let had_email = object.has("email");
         let email = object.optional("email", faults, json::text::<EmailAddress>);
         let first_name = object.optional("first_name", faults, json::text::<Name>);
-        object.optional("new_customer", faults, json::boolean);
+        let new_customer = object.optional("new_customer", faults, json::boolean);
         object.finish(faults);
         if !said_external_id && !had_email && faults.is_empty() {
             faults.add(pointer, "needs an external_id or an email");
@@ -172,6 +176,7 @@ impl RefereeReport {
             email,
             email_hash,
             first_name,
+            new_customer,
         })
     }
 

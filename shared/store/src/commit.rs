@@ -424,14 +424,11 @@ impl Commit {
         cap: Option<i64>,
     ) -> &mut Self {
         let key = keys::budget(program, incentive, &share.window, share.shard);
-        let change = self
-            .budgets
-            .entry(key)
-            .or_insert(BudgetChange {
-                by: 0,
-                cap: None,
-                ends: share.window != BUDGET_FOR_EVER,
-            });
+        let change = self.budgets.entry(key).or_insert(BudgetChange {
+            by: 0,
+            cap: None,
+            ends: share.window != BUDGET_FOR_EVER,
+        });
         change.by = change.by.saturating_add(by);
         change.cap = cap.or(change.cap);
         self
@@ -832,10 +829,13 @@ impl Commit {
             .expression_attribute_values(":kind", AttributeValue::S("counters".to_owned()));
         let (mut adds, mut conditions) = (Vec::new(), Vec::new());
         for (place, (name, count)) in counters.iter().enumerate() {
-            adds.push(format!("#c{place} :by{place}"));
-            update = update
-                .expression_attribute_names(format!("#c{place}"), name)
-                .expression_attribute_values(format!(":by{place}"), number(count.by));
+            update = update.expression_attribute_names(format!("#c{place}"), name);
+            // What is only guarded stays as it is.
+            if count.by != 0 || count.guard == CountGuard::None {
+                adds.push(format!("#c{place} :by{place}"));
+                update =
+                    update.expression_attribute_values(format!(":by{place}"), number(count.by));
+            }
             let bound = match count.guard {
                 CountGuard::None => continue,
                 CountGuard::AtMost(cap) => {
@@ -878,8 +878,12 @@ impl Commit {
         } else {
             format!(" REMOVE {}", removes.join(", "))
         };
-        let mut update =
-            update.update_expression(format!("SET kind = :kind ADD {}{remove}", adds.join(", ")));
+        let add = if adds.is_empty() {
+            String::new()
+        } else {
+            format!(" ADD {}", adds.join(", "))
+        };
+        let mut update = update.update_expression(format!("SET kind = :kind{add}{remove}"));
         let guard = if conditions.is_empty() {
             Guard::None
         } else {

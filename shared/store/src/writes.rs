@@ -22,8 +22,8 @@ use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
     ApiKey, Asked, CodeRecord, Exhausted, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord,
-    MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, StoredOffer, Suppression,
-    TestMail, Voucher, Wake, totals_changed,
+    MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, StoredOffer,
+    Suppression, TestMail, Voucher, Wake, totals_changed,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
