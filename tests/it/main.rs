@@ -14,6 +14,7 @@ mod built;
 mod chain;
 mod conversions;
 mod histories;
+mod incentives;
 mod kill;
 mod lambda_reality;
 mod links;
