@@ -9,16 +9,23 @@ use crate::world::{Program, text};
 /// Reads a whole list, page by page.
 pub(crate) async fn all(program: &Program<'_>, path: &str) -> Vec<Value> {
     let separator = if path.contains('?') { '&' } else { '?' };
+    // Who reads events goes on behind the last one for ever.
+    let go_on = if path.starts_with("/events") {
+        "after"
+    } else {
+        "cursor"
+    };
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = program
             .get(&format!("{path}{separator}limit=100{cursor}"))
             .await
             .expect(200);
-        found.extend(page["data"].as_array().unwrap().iter().cloned());
+        let data = page["data"].as_array().unwrap();
+        found.extend(data.iter().cloned());
         match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return found,
+            Some(next) if !data.is_empty() => cursor = format!("&{go_on}={next}"),
+            Some(_) | None => return found,
         }
     }
 }
