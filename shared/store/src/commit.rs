@@ -148,12 +148,11 @@ pub struct Committed {
     pub event: Option<EventRef>,
 }
 
-/// Unfinished work: when to look at it, and whom to wake then.
+/// Unfinished work: when to look at it. Whom to wake then follows from the item's key.
 #[derive(Debug, Clone)]
 pub(crate) struct Due {
     pub(crate) clock: DueClock,
     pub(crate) at: Timestamp,
-    pub(crate) wakes: Vec<Wake>,
     /// How often it was tried in vain already.
     pub(crate) attempts: u32,
 }
@@ -641,9 +640,6 @@ impl Commit {
                 "due",
                 Some(keys::due(program.id, program.mode, due.clock, due.at, &id)),
             );
-            // Plain texts always write.
-            let wakes = serde_json::to_string(&due.wakes).unwrap_or_default();
-            body.insert("wakes".to_owned(), AttributeValue::S(wakes));
             if due.attempts > 0 {
                 body.insert("attempts".to_owned(), number(due.attempts));
             }
@@ -918,7 +914,6 @@ impl Commit {
         let due = (!awaiting.is_empty()).then(|| Due {
             clock: DueClock::Real,
             at: later(self.real_now, EVENT_LEASE),
-            wakes: wakes.clone(),
             attempts: 0,
         });
         let recorded = facts.into_iter().enumerate().map(|(number, fact)| {

@@ -11,6 +11,7 @@ use crate::items::Wake;
 use crate::keys::{self, Key};
 use crate::retry::{Backoff, is_passing};
 use crate::store::{Store, StoreError, attributes, failed_condition};
+use crate::wake::Message;
 
 /// After so many attempts an entry is parked: nobody tries again before somebody says so.
 pub const PARK_AFTER: u32 = 8;
@@ -350,11 +351,19 @@ pub(crate) fn attempts_of(item: &Item) -> u32 {
     number.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Whom an item wakes; of an event, those who have not dealt with it yet.
+/// Whom an item wakes. An event says it itself, and of those who have not dealt with it yet; of
+/// everything else the key does.
 fn wakes_of(item: &Item) -> Vec<Wake> {
-    let wakes: Vec<Wake> = item
-        .get("wakes")
-        .and_then(|value| serde_json::from_str(value.as_s().ok()?).ok())
+    let Some(wakes) = item.get("wakes") else {
+        return entry(item)
+            .and_then(|entry| Message::of_item(&entry.key))
+            .into_iter()
+            .collect();
+    };
+    let wakes: Vec<Wake> = wakes
+        .as_s()
+        .ok()
+        .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     match item.get("awaiting").and_then(|value| value.as_ss().ok()) {
         Some(awaiting) => wakes

@@ -30,7 +30,7 @@ impl Commit {
             None => Was::Absent,
         };
         let indexes = Indexes {
-            due: next.open.then(|| self.lease(message(next))),
+            due: next.open.then(|| self.lease()),
             ..Indexes::default()
         };
         let key = keys::redemption(program, participant, next.id);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::text;
 use crate::items::Wake;
-use crate::keys::EventRef;
+use crate::keys::{EventRef, Key};
 
 words! {
     /// A queue, by the work that it wakes.
@@ -110,6 +110,67 @@ impl Message {
         }
     }
 
+    /// What is sent when an item is due, which its key tells. `None` for items that never are.
+    pub(crate) fn of_item(key: &Key) -> Option<Wake> {
+        let parts: Vec<&str> = key.pk.split('#').collect();
+        let ["PROGRAM", program, kind, id] = parts.as_slice() else {
+            return None;
+        };
+        let program_id = program.parse().ok()?;
+        let (message, queue) = match (*kind, key.sk.split_once('#')) {
+            ("REWARD", None) => {
+                let reward_id = id.parse().ok()?;
+                let message = Self::Reward {
+                    program_id,
+                    reward_id,
+                };
+                (message, Queue::Rewards)
+            }
+            ("PAYOUT", None) => {
+                let payout_id = id.parse().ok()?;
+                let message = Self::Payout {
+                    program_id,
+                    payout_id,
+                };
+                (message, Queue::Rewards)
+            }
+            ("PAYOUT", Some(("LINE", participant))) => {
+                let message = Self::PayoutLine {
+                    program_id,
+                    payout_id: id.parse().ok()?,
+                    participant_id: participant.parse().ok()?,
+                };
+                (message, Queue::Rewards)
+            }
+            ("PARTICIPANT", Some(("REDEMPTION", redemption))) => {
+                let message = Self::Redemption {
+                    program_id,
+                    participant_id: id.parse().ok()?,
+                    redemption_id: redemption.parse().ok()?,
+                };
+                (message, Queue::Rewards)
+            }
+            ("SURVEY", None) => {
+                let survey_id = id.parse().ok()?;
+                let message = Self::Survey {
+                    program_id,
+                    survey_id,
+                };
+                (message, Queue::Surveys)
+            }
+            ("MAIL", None) => {
+                let mail_id = id.parse().ok()?;
+                let message = Self::Mail {
+                    program_id,
+                    mail_id,
+                };
+                (message, Queue::Messages)
+            }
+            _ => return None,
+        };
+        Some(message.to(queue))
+    }
+
     /// Addressed to a queue.
     #[must_use]
     pub fn to(self, queue: Queue) -> Wake {
@@ -118,5 +179,77 @@ impl Message {
             queue,
             body: serde_json::to_string(&self).unwrap_or_default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys;
+    use jiff::Timestamp;
+
+    /// Whoever makes something due finds its message here, or nobody is ever woken.
+    #[test]
+    fn the_key_of_what_is_due_tells_whom_to_wake() {
+        let zero = Timestamp::UNIX_EPOCH;
+        let program_id = ProgramId::new(zero, [1; 10]);
+        let participant_id = ParticipantId::new(zero, [2; 10]);
+        let reward_id = RewardId::new(zero, [3; 10]);
+        let payout_id = PayoutId::new(zero, [4; 10]);
+        let redemption_id = RedemptionId::new(zero, [5; 10]);
+        let survey_id = SurveyId::new(zero, [6; 10]);
+        let mail_id = MailId::new(zero, [7; 10]);
+        let reward = Message::Reward {
+            program_id,
+            reward_id,
+        };
+        let payout = Message::Payout {
+            program_id,
+            payout_id,
+        };
+        let line = Message::PayoutLine {
+            program_id,
+            payout_id,
+            participant_id,
+        };
+        let redemption = Message::Redemption {
+            program_id,
+            participant_id,
+            redemption_id,
+        };
+        let survey = Message::Survey {
+            program_id,
+            survey_id,
+        };
+        let mail = Message::Mail {
+            program_id,
+            mail_id,
+        };
+        for (key, expected) in [
+            (
+                keys::reward(program_id, reward_id),
+                reward.to(Queue::Rewards),
+            ),
+            (
+                keys::payout(program_id, payout_id),
+                payout.to(Queue::Rewards),
+            ),
+            (
+                keys::payout_line(program_id, payout_id, participant_id),
+                line.to(Queue::Rewards),
+            ),
+            (
+                keys::redemption(program_id, participant_id, redemption_id),
+                redemption.to(Queue::Rewards),
+            ),
+            (
+                keys::survey(program_id, survey_id),
+                survey.to(Queue::Surveys),
+            ),
+            (keys::mail(program_id, mail_id), mail.to(Queue::Messages)),
+        ] {
+            assert_eq!(Message::of_item(&key), Some(expected), "{key}");
+        }
+        assert_eq!(Message::of_item(&keys::program(program_id)), None);
     }
 }

@@ -350,7 +350,6 @@ impl Commit {
             Some(Due {
                 clock,
                 at,
-                wakes: vec![message.clone()],
                 attempts: 0,
             })
         };
@@ -358,7 +357,7 @@ impl Commit {
             (RewardState::Pending | RewardState::Approved, Some(at)) => due(DueClock::Program, at),
             (RewardState::Pending, None) => due(DueClock::Program, reward.release_at),
             (RewardState::Approved, None) => {
-                self.wake(message.clone());
+                self.wake(message);
                 due(DueClock::Real, later(self.real_now(), LEASE))
             }
             (RewardState::Issued, again) => {
@@ -446,7 +445,7 @@ impl Commit {
     /// A payout. While it is building it is due: its builder may have died.
     pub fn payout(&mut self, payout: &Payout, was: Was) -> &mut Self {
         let due = match payout.state {
-            PayoutState::Building => Some(self.lease(payout_message(payout))),
+            PayoutState::Building => Some(self.lease()),
             PayoutState::Open | PayoutState::Closed => None,
         };
         let id = payout.id.to_string();
@@ -493,7 +492,7 @@ impl Commit {
     /// What a payout pays one participant. Until its rewards have followed it into its state it is
     /// due.
     pub fn payout_line(&mut self, line: &PayoutLine, was: Was) -> &mut Self {
-        let due = line.to_follow().map(|_| self.lease(line_message(line)));
+        let due = line.to_follow().map(|_| self.lease());
         let indexes = Indexes {
             due,
             ..Indexes::default()
@@ -536,11 +535,10 @@ impl Commit {
     }
 
     /// Due in real time, when whoever is woken now should long be done.
-    pub(crate) fn lease(&self, wake: Wake) -> Due {
+    pub(crate) fn lease(&self) -> Due {
         Due {
             clock: DueClock::Real,
             at: later(self.real_now(), LEASE),
-            wakes: vec![wake],
             attempts: 0,
         }
     }
@@ -573,15 +571,9 @@ impl Commit {
         due: Option<(DueClock, Timestamp)>,
         attempts: u32,
     ) -> &mut Self {
-        let message = Message::Survey {
-            program_id: survey.program,
-            survey_id: survey.id,
-        }
-        .to(Queue::Surveys);
         let due = due.map(|(clock, at)| Due {
             clock,
             at,
-            wakes: vec![message],
             attempts,
         });
         let id = survey.id.to_string();
@@ -629,11 +621,6 @@ impl Commit {
     /// A mail that was tried before. While it waits it is due after a back-off; the attempts go on
     /// counting, so that it is parked in the end.
     pub fn mail_again(&mut self, mail: &MailRecord, was: Was, attempts: u32) -> &mut Self {
-        let message = Message::Mail {
-            program_id: mail.program_id,
-            mail_id: mail.id,
-        }
-        .to(Queue::Messages);
         let wait = match mail.state {
             MailState::Waiting => Some(back_off(attempts.saturating_add(1))),
             MailState::Sending => Some(LEASE),
@@ -646,7 +633,6 @@ impl Commit {
         let due = wait.map(|wait| Due {
             clock: DueClock::Real,
             at: later(self.real_now(), wait),
-            wakes: vec![message],
             attempts,
         });
         self.put(
