@@ -73,6 +73,25 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/programs/{program}/payouts/{payout}/close"),
     ("GET", "/v1/programs/{program}/ledger/entries"),
     ("GET", "/v1/programs/{program}/ledger/summary"),
+    ("POST", "/v1/programs/{program}/rewards"),
+    ("POST", "/v1/programs/{program}/vouchers/redeem"),
+    ("GET", "/v1/programs/{program}/voucher-lists/{incentive}"),
+    (
+        "POST",
+        "/v1/programs/{program}/voucher-lists/{incentive}/codes",
+    ),
+    (
+        "POST",
+        "/v1/programs/{program}/participants/{participant}/redemptions",
+    ),
+    (
+        "GET",
+        "/v1/programs/{program}/participants/{participant}/redemptions",
+    ),
+    (
+        "POST",
+        "/v1/programs/{program}/participants/{participant}/redemptions/{redemption}/reverse",
+    ),
     ("GET", "/v1/programs/{program}/surveys"),
     ("GET", "/v1/programs/{program}/nps"),
 ];
@@ -87,6 +106,8 @@ fn filled(pattern: &str, program: &str) -> String {
         .replace("{reward}", &format!("rwd_{zero}"))
         .replace("{refund}", &format!("rfd_{zero}"))
         .replace("{payout}", &format!("pay_{zero}"))
+        .replace("{redemption}", &format!("rdm_{zero}"))
+        .replace("{incentive}", "thank-you")
         .replace("{code}", "ANN-BAKES")
         .replace("{id}", "x")
 }

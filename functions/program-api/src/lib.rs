@@ -24,12 +24,15 @@ mod payouts;
 mod person;
 mod profile;
 mod programs;
+mod redemptions;
 mod rewards;
 mod scheme;
 mod simulations;
 mod surveys;
 mod test_clock;
 mod test_mails;
+mod voucher_lists;
+mod vouchers;
 
 use std::sync::Arc;
 
@@ -204,6 +207,21 @@ fn participant_routes(router: Router, api: &Arc<Api>) -> Router {
         )
         .route(
             Method::POST,
+            "/v1/programs/{program}/participants/{participant}/redemptions",
+            handler(api, redemptions::spend),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/participants/{participant}/redemptions",
+            handler(api, redemptions::list),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/participants/{participant}/redemptions/{redemption}/reverse",
+            handler(api, redemptions::reverse),
+        )
+        .route(
+            Method::POST,
             "/v1/programs/{program}/participants/{participant}/codes",
             handler(api, codes::add),
         )
@@ -241,6 +259,26 @@ fn outcome_routes(router: Router, api: &Arc<Api>) -> Router {
             Method::GET,
             "/v1/programs/{program}/rewards",
             handler(api, rewards::list),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/rewards",
+            handler(api, rewards::give),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/vouchers/redeem",
+            handler(api, vouchers::redeem),
+        )
+        .route(
+            Method::GET,
+            "/v1/programs/{program}/voucher-lists/{incentive}",
+            handler(api, voucher_lists::read),
+        )
+        .route(
+            Method::POST,
+            "/v1/programs/{program}/voucher-lists/{incentive}/codes",
+            handler(api, voucher_lists::add),
         )
         .route(
             Method::GET,

@@ -360,6 +360,7 @@ pub(crate) async fn balance(call: Call) -> Result<Response, Ended> {
                 "pending": balance.pending,
                 "in_payout": balance.in_payout,
                 "paid": balance.paid,
+                "receivable": balance.receivable,
             })
         })
         .collect();

@@ -1,22 +1,28 @@
-//! Rewards: list, read, and what the owner decides about one by hand.
+//! Rewards: list, read, give by hand, and what the owner decides about one.
+
+mod give;
+
+pub(crate) use give::give;
 
 use kith_domain::api_key::Scope;
 use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, RewardId};
-use kith_domain::incentive::LimitSubject;
 use kith_domain::program::{Program, ProgramState};
 use kith_domain::reward::{Reward, RewardError, RewardEvent, RewardState};
 use kith_domain::text::Name;
+use kith_domain::voucher::{Claim, Use, VoucherRefusal, use_voucher};
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
-use kith_edge::session::Ended;
+use kith_edge::session::{Ended, Session};
 use kith_edge::wire;
+use kith_store::items::WaitingReward;
 use kith_store::keys::{self, ListName};
-use kith_store::{Commit, Count, CountGuard, ListQuery, Was};
+use kith_store::{Commit, CountedFor, ListQuery, Usable, Was};
 
 use crate::call::{Call, filtered};
+use crate::vouchers;
 
 /// `GET P/rewards`.
 pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
@@ -75,10 +81,44 @@ pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
 /// `POST P/rewards/{reward}/redeem`: a voucher was used. Cash is redeemed by its payout and points
 /// by spending them.
 pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
-    decide(call, RewardEvent::Redeem).await
+    let (session, view, (id, reason)) = open(&call).await?;
+    let reward = loaded(&view, id)?;
+    if !reward.value.is_voucher() {
+        let detail = "Cash is redeemed by a payout, points by spending them.";
+        return Err(Problem::conflict("not_a_voucher", detail).into());
+    }
+    let usable = Usable::of_reward(&view.store, reward).await?;
+    let by = session.actor();
+    let claim = Claim {
+        used_for: None,
+        by: &by,
+        reason: Some(reason.as_str()),
+    };
+    let mut commit = view.commit();
+    let answer = match use_voucher(&usable.reward, usable.used_for(), claim, view.now) {
+        Ok(Use::Now(mut redeemed)) => {
+            commit.redeem(&usable, &redeemed, None, None);
+            redeemed.version = usable.reward.version.saturating_add(1);
+            wire::reward(&redeemed)
+        }
+        Ok(Use::Before) => wire::reward(&usable.reward),
+        Err(refusal) => return Err(unusable(refusal).into()),
+    };
+    session.finish(commit, Response::json(200, &answer)).await
 }
 
-async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
+fn unusable(refusal: VoucherRefusal) -> Problem {
+    match refusal {
+        VoucherRefusal::Redeemed | VoucherRefusal::Expired => vouchers::refused(refusal),
+        VoucherRefusal::Void(from) => refused(RewardError::NotAllowed {
+            from,
+            to: RewardState::Redeemed,
+        }),
+    }
+}
+
+/// Opens a call about one reward that says why.
+async fn open(call: &Call) -> Result<(Session, View, (RewardId, Name)), Ended> {
     let parsed = call.id("reward").and_then(|id: RewardId| {
         let (mut body, mut faults) = call.body()?;
         let reason = body.required("reason", &mut faults, json::text::<Name>);
@@ -86,11 +126,14 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
         let (reason,) = faults.all((reason,))?;
         Ok((id, reason))
     });
-    let (session, mut view, (id, reason)) = call
-        .program(Scope::RewardsWrite, parsed, |(id, _), program, _| {
-            vec![keys::reward(program, *id)]
-        })
-        .await?;
+    call.program(Scope::RewardsWrite, parsed, |(id, _), program, _| {
+        vec![keys::reward(program, *id)]
+    })
+    .await
+}
+
+async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
+    let (session, mut view, (id, reason)) = open(&call).await?;
     let reward = loaded(&view, id)?;
     let decided = reward
         .after(event, view.now, &session.actor(), Some(reason.as_str()))
@@ -99,10 +142,6 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
         let answer = Response::json(200, &wire::reward(&reward));
         return session.finish(session.commit(), answer).await;
     };
-    if next.state == RewardState::Redeemed && next.value.credit().is_some() {
-        let detail = "Cash is redeemed by a payout, points by spending them.";
-        return Err(Problem::conflict("not_a_voucher", detail).into());
-    }
     if next.state == RewardState::Approved && view.program.state != ProgramState::Active {
         let detail = "Rewards stay as they are until the program is active again.";
         return Err(Problem::conflict("program_paused", detail).into());
@@ -111,7 +150,7 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
     let mut commit = view.commit();
     commit.reward(&next, Was::Version(reward.version));
     if let Some(kind) = fact_of(next.state) {
-        commit.fact(fact(&next, kind));
+        commit.fact(Fact::of_reward(kind, &next));
     }
     if is_withdrawn(next.state) {
         give_back(&mut commit, &mut view, &reward).await?;
@@ -138,25 +177,13 @@ fn fact_of(state: RewardState) -> Option<FactKind> {
         RewardState::Approved => Some(FactKind::RewardApproved),
         RewardState::Rejected => Some(FactKind::RewardRejected),
         RewardState::Cancelled => Some(FactKind::RewardCancelled),
-        RewardState::Redeemed => Some(FactKind::RewardRedeemed),
         // Nothing that is decided by hand here leads to these.
         RewardState::Pending
         | RewardState::Issued
+        | RewardState::Redeemed
         | RewardState::ClawedBack
         | RewardState::Failed
         | RewardState::Expired => None,
-    }
-}
-
-fn fact(reward: &Reward, kind: FactKind) -> Fact {
-    Fact {
-        reward_id: Some(reward.id),
-        conversion_id: reward.conversion_id,
-        referral_id: reward.referral_id,
-        beneficiary_id: Some(reward.beneficiary_id),
-        rule_id: reward.incentive_id.clone(),
-        value: Some(reward.value),
-        ..Fact::new(kind)
     }
 }
 
@@ -164,8 +191,8 @@ fn is_withdrawn(state: RewardState) -> bool {
     matches!(state, RewardState::Rejected | RewardState::Cancelled)
 }
 
-/// Takes a reward that will not be issued out of what is pending, and out of the limits it counted
-/// towards: those of the rules that made it, in the windows in which it was made.
+/// Takes a reward that will not be issued out of what is pending, and out of the limits and budgets
+/// it counted towards: those of the rules that made it, in the windows in which it was made.
 async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Result<(), Ended> {
     if let Some((unit, amount)) = reward.value.credit() {
         commit.pending(reward.beneficiary_id, unit, amount.saturating_neg());
@@ -176,7 +203,12 @@ async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Res
     };
     let rules = keys::scheme(reward.program, reward.scheme_version);
     let conversion = keys::conversion(reward.program, conversion_id);
-    view.load([rules.clone(), conversion.clone()]).await?;
+    let waiting = keys::waiting_for_voucher(reward.program, incentive_id, reward.id);
+    let wanted = [rules.clone(), conversion.clone(), waiting.clone()];
+    view.load(wanted).await?;
+    if let Some(waiting) = view.loaded.read::<WaitingReward>(&waiting)? {
+        commit.no_longer_waiting(reward.program, incentive_id, &waiting);
+    }
     let rules: Option<Program> = view.loaded.read(&rules)?;
     let conversion: Option<Conversion> = view.loaded.read(&conversion)?;
     let incentives = rules.map(|rules| rules.incentives).unwrap_or_default();
@@ -187,18 +219,10 @@ async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Res
         return Err(Problem::internal("a reward without its rule or its conversion").into());
     };
     let chosen = conversion.attribution.chosen.as_ref();
-    for limit in incentive.limit_uses(reward.created_at) {
-        let subject = match limit.subject {
-            LimitSubject::Referrer => chosen.map(|chosen| chosen.referrer_id),
-            LimitSubject::Referee => Some(conversion.referee_id),
-        };
-        if let Some(subject) = subject {
-            let back = Count {
-                by: -1,
-                guard: CountGuard::None,
-            };
-            commit.count(subject, &limit.counter, back);
-        }
-    }
+    let parties = CountedFor {
+        referrer: chosen.map(|chosen| chosen.referrer_id),
+        referee: conversion.referee_id,
+    };
+    commit.give_back(incentive, reward, parties);
     Ok(())
 }

@@ -20,8 +20,8 @@ use crate::http::{Fault, Handler, Problem, Request, Response};
 
 /// How long an answer is kept for the caller who asks again.
 const ANSWER_LIFE: SignedDuration = SignedDuration::from_hours(48);
-/// A larger answer is not kept; none of the API's is.
-const ANSWER_BYTES_MAX: usize = 32 * 1_024;
+/// A larger answer is not kept; none of the API's is. The largest tells of a thousand voucher codes.
+const ANSWER_BYTES_MAX: usize = 160 * 1_024;
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// When to try again after the table did not answer.
 const RETRY_AFTER_SECONDS: u32 = 1;

@@ -189,12 +189,12 @@ fn discount(object: &mut Object, faults: &mut Faults) -> Option<Discount> {
     }
 }
 
-fn share() -> impl FnOnce(Member, &mut Faults) -> Option<u32> {
+pub(crate) fn share() -> impl FnOnce(Member, &mut Faults) -> Option<u32> {
     json::integer_in(1..=BASIS_POINTS_WHOLE)
 }
 
 /// An amount that is worth something.
-fn some_money(member: Member, faults: &mut Faults) -> Option<Money> {
+pub(crate) fn some_money(member: Member, faults: &mut Faults) -> Option<Money> {
     let pointer = format!("{}/amount", member.pointer);
     let money = json::money(member, faults)?;
     if money.minor == 0 {

@@ -26,6 +26,8 @@ use kith_edge::json::{self, Faults, Member, Object, Patch};
 use kith_edge::wire;
 use serde_json::Value;
 
+pub(crate) use self::incentive::{share, some_money};
+
 words! {
     /// Whether a visitor is asked before a click is tied to them.
     pub enum Tracking {
