@@ -22,6 +22,7 @@ mod money;
 mod payouts;
 mod people;
 mod refunds;
+mod rewards;
 mod runtime_api;
 mod store;
 mod tidy;

@@ -1,6 +1,6 @@
 //! One reward: released when its hold is over, carried out, and expired when nobody used it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ProgramId, RewardId};
 use kith_domain::ledger::{Account, Balance, transfer};
@@ -19,8 +19,8 @@ use crate::{WORKER, Worker};
 /// The shortest time after which a reward that waits for a code is looked at again. Codes that are
 /// added wake it at once; this is for the wake that was lost.
 const CODES_WAIT_MIN: SignedDuration = SignedDuration::from_hours(1);
-/// The longest. The alarm of an empty list looks over the same time.
-const CODES_WAIT_MAX: SignedDuration = SignedDuration::from_hours(6);
+/// The longest; up to a full hour comes on top. The alarm of an empty list looks over as long.
+const CODES_WAIT_MAX: SignedDuration = SignedDuration::from_hours(5);
 /// In between, this part of the time that it has waited already.
 const CODES_WAIT_PART: i32 = 4;
 /// How long an expiry waits for points that are being spent to be taken out of their lots.
@@ -133,7 +133,12 @@ fn wait_for_codes(view: &View, commit: &mut Commit, approved: &Reward, was: Was,
     let wait = part
         .unwrap_or_default()
         .clamp(CODES_WAIT_MIN, CODES_WAIT_MAX);
-    let at = view.now.checked_add(wait).unwrap_or(Timestamp::MAX);
+    // On the hour, so that a test clock need not stop for each of them.
+    let hour = TimestampRound::new()
+        .smallest(jiff::Unit::Hour)
+        .mode(RoundMode::Ceil);
+    let at = view.now.checked_add(wait).and_then(|at| at.round(hour));
+    let at = at.unwrap_or(Timestamp::MAX);
     commit.wait_for_voucher(incentive, approved, was, list, at);
 }
 

@@ -19,6 +19,10 @@ use kith_edge::queue::SqsFunction;
 use kith_edge::telemetry::Metrics;
 use kith_edge::{Environment, Function, Invocation, Outcome, StartError, WorkError, decide};
 use kith_store::item::Entity;
+use kith_edge::{
+    Environment, Function, Invocation, Outcome, StartError, WorkError, decide_at_most,
+};
+use kith_store::Store;
 use kith_store::wake::Message;
 use kith_store::{CommitError, Guard, Store};
 
@@ -28,6 +32,10 @@ use crate::spend::Spending;
 const WORKER: &str = "reward-disbursement";
 /// Time kept for the step that is under way: no further one is begun.
 const RESERVE: SignedDuration = SignedDuration::from_secs(10);
+
+/// How often something is decided at most. Many rewards at once want one of the last codes of a list,
+/// and many messages follow the spendings of one person.
+const RACES_MAX: u8 = 20;
 
 /// What the worker has at hand.
 #[derive(Debug)]
@@ -68,7 +76,8 @@ async fn work_off(
             reward_id,
         } => {
             in_program(program_id);
-            decide(|| advance::advance_reward(worker, invocation, program_id, reward_id)).await
+            let advance = || advance::advance_reward(worker, invocation, program_id, reward_id);
+            decide_at_most(RACES_MAX, advance).await
         }
         Message::Redemption {
             program_id,

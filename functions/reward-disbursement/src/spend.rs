@@ -8,11 +8,11 @@ use kith_domain::id::{ParticipantId, ProgramId, RedemptionId, RewardId};
 use kith_domain::redemption::{Redemption, STEP_LOTS_MAX, ToFollow, take};
 use kith_domain::reward::{Reward, RewardEvent};
 use kith_edge::desk::View;
-use kith_edge::{Invocation, Outcome, Undone, WorkError, decide};
+use kith_edge::{Invocation, Outcome, Undone, WorkError, decide_at_most};
 use kith_store::items::{LedgerReason, Lot, OpenRedemption, RedemptionPart};
 use kith_store::{Commit, Was, keys};
 
-use crate::{WORKER, Worker};
+use crate::{RACES_MAX, WORKER, Worker};
 
 /// How many steps one message makes; the rest is left to the next one.
 const STEPS_MAX: u8 = 50;
@@ -43,7 +43,7 @@ pub(crate) async fn follow_redemption(
     spending: Spending,
 ) -> Result<Outcome, WorkError> {
     for _ in 0..STEPS_MAX {
-        match decide(|| step(worker, invocation, spending)).await? {
+        match decide_at_most(RACES_MAX, || step(worker, invocation, spending)).await? {
             Step::More => {}
             Step::Ended(outcome) => return Ok(outcome),
         }

@@ -56,7 +56,19 @@ pub async fn decide<T, A>(attempt: impl Fn() -> A) -> Result<T, WorkError>
 where
     A: Future<Output = Result<T, Undone>>,
 {
-    for _ in 0..DECISIONS_MAX {
+    decide_at_most(DECISIONS_MAX, attempt).await
+}
+
+/// Reads, decides and writes, so many times at most: where many want one of the same few things,
+/// and each race that is lost means that somebody else got on.
+///
+/// # Errors
+/// What failed; or that others kept writing in between.
+pub async fn decide_at_most<T, A>(times: u8, attempt: impl Fn() -> A) -> Result<T, WorkError>
+where
+    A: Future<Output = Result<T, Undone>>,
+{
+    for _ in 0..times {
         match attempt().await {
             Ok(value) => return Ok(value),
             Err(Undone::Outdated) => {}

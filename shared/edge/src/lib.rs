@@ -36,7 +36,7 @@ pub mod telemetry;
 pub mod visitor;
 pub mod wire;
 
-pub use decide::{Undone, decide};
+pub use decide::{Undone, decide, decide_at_most};
 pub use environment::{Clock, Environment, Randomness, StartError, SystemClock, SystemRandomness};
 pub use function::{BoxFuture, Function, FunctionError, Invocation, serve};
 pub use work::{Outcome, WorkError};

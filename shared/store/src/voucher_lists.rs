@@ -216,8 +216,8 @@ impl Commit {
     }
 
     /// A reward waits for codes: it is looked at again at an instant of the program's clock, and
-    /// when codes are added. That happens before this, or sees this: the list has to be as it was
-    /// read.
+    /// when codes are added. That happens before this, or sees this: when it begins to wait, the list
+    /// has to be as it was read.
     pub fn wait_for_voucher(
         &mut self,
         incentive: &Slug,
@@ -227,11 +227,11 @@ impl Commit {
         look_again_at: Timestamp,
     ) -> &mut Self {
         let program = reward.program;
-        if empty.list.told == Some(ListWarning::Empty) {
+        if empty.list.told != Some(ListWarning::Empty) {
+            self.warn_of_list(program, incentive, &empty.list, ListWarning::Empty);
+        } else if empty.waiting.is_none() {
             let key = keys::voucher_list(program, incentive);
             self.require_version(VoucherList::KIND, key, empty.list.version);
-        } else {
-            self.warn_of_list(program, incentive, &empty.list, ListWarning::Empty);
         }
         if empty.waiting.is_none() {
             let waiting = WaitingReward {
