@@ -17,12 +17,10 @@ use kith_edge::config::Variables;
 use kith_edge::desk::Desk;
 use kith_edge::queue::SqsFunction;
 use kith_edge::telemetry::Metrics;
-use kith_edge::{Environment, Function, Invocation, Outcome, StartError, WorkError, decide};
-use kith_store::item::Entity;
 use kith_edge::{
     Environment, Function, Invocation, Outcome, StartError, WorkError, decide_at_most,
 };
-use kith_store::Store;
+use kith_store::item::Entity;
 use kith_store::wake::Message;
 use kith_store::{CommitError, Guard, Store};
 

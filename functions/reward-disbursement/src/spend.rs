@@ -12,10 +12,8 @@ use kith_edge::{Invocation, Outcome, Undone, WorkError, decide_at_most};
 use kith_store::items::{LedgerReason, Lot, OpenRedemption, RedemptionPart};
 use kith_store::{Commit, Was, keys};
 
-use crate::{RACES_MAX, WORKER, Worker};
+use crate::{RACES_MAX, WORKER, Worker, has_time, overtaken};
 
-/// How many steps one message makes; the rest is left to the next one.
-const STEPS_MAX: u8 = 50;
 /// More redemptions of one participant are not open at a time.
 const OPEN_MAX: u16 = 100;
 
@@ -35,14 +33,14 @@ enum Step {
     Ended(Outcome),
 }
 
-/// Takes a redemption as far as it can go, a transaction for every forty lots. What a message did
-/// not come to, the due entry finds again.
+/// Takes a redemption as far as it can go, a transaction for every forty lots. What there was no time
+/// for, the due entry finds again.
 pub(crate) async fn follow_redemption(
     worker: &Worker,
     invocation: &Invocation,
     spending: Spending,
 ) -> Result<Outcome, WorkError> {
-    for _ in 0..STEPS_MAX {
+    while has_time(&worker.desk, invocation) {
         match decide_at_most(RACES_MAX, || step(worker, invocation, spending)).await? {
             Step::More => {}
             Step::Ended(outcome) => return Ok(outcome),
@@ -77,12 +75,13 @@ async fn step(
         return Ok(Step::Ended(Outcome::Done));
     };
     commit.redemption(&next, Some(&redemption));
-    view.write(commit).await?;
-    Ok(if next.open {
-        Step::More
-    } else {
-        Step::Ended(Outcome::Done)
-    })
+    match view.write(commit).await {
+        Ok(_) if next.open => Ok(Step::More),
+        Ok(_) => Ok(Step::Ended(Outcome::Done)),
+        // Whoever is ahead goes on with it.
+        Err(error) if overtaken::<Redemption>(&error) => Ok(Step::Ended(Outcome::Done)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes what is wanted from the oldest lots. `None` when it has to wait.
