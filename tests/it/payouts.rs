@@ -16,7 +16,7 @@ use kith_edge::Invocation;
 use kith_store::faults::Fault;
 use kith_store::items::{LedgerReason, Lot};
 use kith_store::wake::Message;
-use kith_store::{Commit, ProgramScope, Store, Was, keys};
+use kith_store::{BalanceGuard, Commit, ProgramScope, Store, Was, keys};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -540,9 +540,8 @@ fn rand_tail() -> [u8; 10] {
     tail
 }
 
-/// Runs the worker on a message until it has written so many transactions, and lets it die there.
-/// `true` when it got to the end.
-async fn until_killed(world: &World, message: Message, transactions: usize) -> bool {
+/// Runs the worker on a message, with so many seconds until its deadline.
+async fn work(world: &World, message: Message, seconds: i64) {
     let environment = world.bundle.environment("reward-disbursement").unwrap();
     let function = reward_disbursement::function(environment).unwrap();
     let body = serde_json::to_string(&message).unwrap();
@@ -550,8 +549,14 @@ async fn until_killed(world: &World, message: Message, transactions: usize) -> b
     let event = serde_json::value::to_raw_value(&event).unwrap();
     let invocation = Invocation {
         request_id: "1".to_owned(),
-        deadline: Timestamp::now() + SignedDuration::from_secs(60),
+        deadline: Timestamp::now() + SignedDuration::from_secs(seconds),
     };
+    function.invoke(event, invocation).await.unwrap();
+}
+
+/// Runs the worker on a message until it has written so many transactions, and lets it die there.
+/// `true` when it got to the end.
+async fn until_killed(world: &World, message: Message, transactions: usize) -> bool {
     let (begun, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let killed = Arc::clone(&dead);
     world.plan(move |operation| {
@@ -563,10 +568,7 @@ async fn until_killed(world: &World, message: Message, transactions: usize) -> b
         Some(Fault::Throttle)
     });
     let ended = tokio::select! {
-        answer = function.invoke(event, invocation) => {
-            answer.unwrap();
-            true
-        }
+        () = work(world, message, 60) => true,
         () = dead.notified() => false,
     };
     world.heal();
@@ -651,6 +653,63 @@ async fn line_of(world: &World, program: &Program<'_>, payout: &Value, of: &Valu
     let payout: PayoutId = id(payout);
     let key = keys::payout_line(program.id.parse().unwrap(), payout, id(of));
     store(world).get_one(key).await.unwrap().unwrap()
+}
+
+/// A builder without time left has somebody go on at once, not when its lease is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_builder_out_of_time_has_another_go_on() {
+    let world = World::start().await;
+    world.bundle.pause(Some("reward-disbursement"));
+    let program = world.program(rules()).await;
+    let ann = program.referrer("ann").await;
+    credit(&program, &ann, 1, 3).await;
+    let payout = run(&program, json!({})).await.expect(201);
+    let waiting = || {
+        let depths = world.bundle.depths().unwrap();
+        depths.values().map(|depth| depth.visible).sum::<u64>()
+    };
+    let come = async |number| {
+        while waiting() < number {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    come(1).await;
+    let build = Message::Payout {
+        program_id: program.id.parse().unwrap(),
+        payout_id: id(&payout),
+    };
+    work(&world, build, 9).await;
+    assert_eq!(lines(&program, &payout).await, [Value::Null; 0]);
+    come(2).await;
+    world.bundle.resume(Some("reward-disbursement"));
+    world.settle().await;
+    assert_eq!(lines(&program, &payout).await[0]["amount"]["amount"], 3);
+    world.bundle.shutdown().await;
+}
+
+/// Whoever earns while their line is made does not hold it up; whoever is charged does, since what
+/// is owed is set off first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_is_guarded_and_what_is_earned_is_not() {
+    let world = World::start().await;
+    let program = world.program(rules()).await;
+    let ann = program.referrer("ann").await;
+    let of: ParticipantId = id(&ann);
+    let list = async |seed: u64, owed: i64| {
+        let mut commit = commit(&program, seed);
+        let lines = transfer(Account::Liability(of), Account::InPayout(of), euro(), 1);
+        commit.ledger(LedgerReason::PayoutListed, None, &lines);
+        commit.balance_guard(of, euro(), BalanceGuard::Receivable(owed));
+        store(&world).commit(commit).await.is_ok()
+    };
+    credit(&program, &ann, 1, 3).await;
+    assert!(list(1, 0).await);
+    credit(&program, &ann, 2, 3).await;
+    assert!(list(2, 0).await);
+    charge(&program, 3, &ann, 1).await;
+    assert!(!list(4, 0).await);
+    assert!(list(5, -1).await);
+    world.bundle.shutdown().await;
 }
 
 /// Every message comes twice, at once: two builders build one payout.
