@@ -347,8 +347,11 @@ async fn a_payout_has_its_bounds() {
     let world = World::start().await;
     let program = world.program(rules()).await;
     let (ann, bob) = (program.referrer("ann").await, program.referrer("bob").await);
-    earn(&program, &ann, &["ann-1"]).await;
     earn(&program, &bob, &["bob-1"]).await;
+    let bobs = format!("/participants/{}", text(&bob["id"]));
+    let suspend = |state: &str| program.patch(&bobs, json!({"state": state}));
+    suspend("suspended").await.expect(200);
+    earn(&program, &ann, &["ann-1"]).await;
     let rewards = all(
         &program,
         &format!("/rewards?beneficiary_id={}", text(&ann["id"])),
@@ -357,9 +360,6 @@ async fn a_payout_has_its_bounds() {
     let issued_at = rewards[0]["issued_at"].clone();
     let early = built(&program, json!({"until": issued_at})).await;
     assert_eq!(early["state"], "closed", "{early}");
-    let bobs = format!("/participants/{}", text(&bob["id"]));
-    let suspend = |state: &str| program.patch(&bobs, json!({"state": state}));
-    suspend("suspended").await.expect(200);
     let later = text(&issued_at).parse::<Timestamp>().unwrap() + SignedDuration::from_millis(1);
     let payout = built(&program, json!({"until": later.to_string()})).await;
     assert_eq!(payout["until"], later.to_string());
@@ -646,6 +646,67 @@ async fn a_worker_that_dies_between_any_two_steps_is_gone_on_with() {
         assert_eq!(line.followed, (transactions * 40).min(90), "{transactions}");
         assert!(until_killed(&world, follow, usize::MAX).await);
     }
+    world.bundle.shutdown().await;
+}
+
+/// The answer to a call with a key is kept, and what is kept is bounded: it does not grow with the
+/// rewards of a line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_thousand_rewards_is_settled_with_a_key() {
+    let world = World::start().await;
+    let program = world.program(rules()).await;
+    let ann = program.referrer("ann").await;
+    credit(&program, &ann, 1, 1_100).await;
+    let payout = built(&program, json!({})).await;
+    let listed = lines(&program, &payout).await;
+    assert_eq!(listed[0]["reward_ids"].as_array().unwrap().len(), 1_100);
+    let (payout, ann) = (text(&payout["id"]), text(&ann["id"]));
+    let settle = || {
+        let path = program.path(&format!("/payouts/{payout}/lines/{ann}"));
+        let request = world.request(Method::POST, &path);
+        let request = request.bearer_auth(&program.key);
+        world.send(
+            request
+                .header("idempotency-key", "once")
+                .json(&json!({"state": "paid"})),
+        )
+    };
+    let first = settle().await.expect(200);
+    let again = settle().await;
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.expect(200), first);
+    assert_eq!(first["amount"]["amount"], 1_100);
+    world.bundle.shutdown().await;
+}
+
+/// Charged between two steps, Ann owes all that she has: a line of which nothing is left goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_comes_to_nothing_goes() {
+    let world = World::start().await;
+    world.bundle.pause(Some("reward-disbursement"));
+    let program = world.program(rules()).await;
+    let ann = program.referrer("ann").await;
+    credit(&program, &ann, 1, 50).await;
+    charge(&program, 2, &ann, 40).await;
+    let payout = run(&program, json!({})).await.expect(201);
+    let build = Message::Payout {
+        program_id: program.id.parse().unwrap(),
+        payout_id: id(&payout),
+    };
+    // The first forty credits are set off.
+    assert!(!until_killed(&world, build, 1).await);
+    assert_eq!(lines(&program, &payout).await[0]["amount"]["amount"], 0);
+    charge(&program, 3, &ann, 10).await;
+    assert!(until_killed(&world, build, usize::MAX).await);
+    let path = format!("/payouts/{}", text(&payout["id"]));
+    let closed = program.get(&path).await.expect(200);
+    assert_eq!(
+        (&closed["state"], &closed["totals"]["lines"]),
+        (&json!("closed"), &json!(0))
+    );
+    assert_eq!(lines(&program, &payout).await, [Value::Null; 0]);
+    assert_eq!(euros(&program, &ann).await, [0, 0, 0]);
+    audit(&program).await;
     world.bundle.shutdown().await;
 }
 

@@ -25,6 +25,9 @@ use crate::call::Call;
 /// Pages of lines read for one page of what a filter leaves; past that the page is short and its
 /// cursor goes on.
 const ROUNDS_MAX: u8 = 10;
+/// Rewards that the lines of a page name; a line that comes to more ends its page. An answer of a
+/// function has 6 MB at most.
+const REWARDS_MAX: usize = 20_000;
 /// Sorts behind every line of a payout.
 const END: &str = "LINE#~";
 const CSV: &str = "text/csv";
@@ -123,6 +126,7 @@ async fn page(
     let program = view.program.id;
     let limit = usize::from(wanted.limit);
     let (mut lines, mut after) = (Vec::new(), wanted.after);
+    let mut named = 0_usize;
     for _ in 0..ROUNDS_MAX {
         let from = match after {
             Some(after) => keys::payout_line(program, wanted.payout, after),
@@ -136,9 +140,10 @@ async fn page(
         while let Some(line) = rest.next() {
             after = Some(line.participant_id);
             if wanted.state.is_none_or(|state| state == line.state) {
+                named = named.saturating_add(line.reward_ids.len());
                 lines.push(line);
             }
-            if lines.len() == limit {
+            if lines.len() == limit || named >= REWARDS_MAX {
                 let more = rest.peek().is_some() || found.next.is_some();
                 return Ok((lines, after.filter(|_| more)));
             }
@@ -197,7 +202,7 @@ pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
             (commit, next)
         }
     };
-    let answer = Response::json(200, &wire::payout_line(&line, external_id.as_ref()));
+    let answer = Response::json(200, &wire::settled_line(&line, external_id.as_ref()));
     session.finish(commit, answer).await
 }
 

@@ -12,7 +12,7 @@ mod survey;
 
 pub use conversion::{conversion, conversion_with_refunds};
 pub use participant::{participant, referral};
-pub use payout::{payout, payout_line};
+pub use payout::{payout, payout_line, settled_line};
 pub use program::{incentive, program};
 pub use redemption::redemption;
 pub use refund::refund;

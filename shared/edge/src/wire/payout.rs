@@ -32,12 +32,23 @@ pub fn payout(payout: &Payout, totals: &PayoutTotals) -> Value {
 /// A line of a payout.
 #[must_use]
 pub fn payout_line(line: &PayoutLine, external_id: Option<&ExternalId>) -> Value {
+    let mut written = settled_line(line, external_id);
+    if let Some(members) = written.as_object_mut() {
+        let rewards = line.reward_ids.iter().map(ToString::to_string).collect();
+        members.insert("reward_ids".to_owned(), rewards);
+    }
+    written
+}
+
+/// A line of a payout, without its rewards: there may be thousands of them, and who settles a line
+/// has read it.
+#[must_use]
+pub fn settled_line(line: &PayoutLine, external_id: Option<&ExternalId>) -> Value {
     json!({
         "participant_id": line.participant_id.to_string(),
         "external_id": external_id.map(ExternalId::as_str),
         "amount": money(line.amount),
         "state": line.state.as_str(),
-        "reward_ids": line.reward_ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "reference": line.reference.as_ref().map(Name::as_str),
     })
 }
