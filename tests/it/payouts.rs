@@ -11,7 +11,7 @@ use kith_domain::id::{Id, Kind, ParticipantId, PayoutId, ProgramId, RewardId};
 use kith_domain::ledger::{Account, Line, transfer};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
-use kith_domain::payout::PayoutLine;
+use kith_domain::payout::{Payout, PayoutLine};
 use kith_edge::Invocation;
 use kith_store::faults::Fault;
 use kith_store::items::{LedgerReason, Lot};
@@ -730,9 +730,13 @@ async fn a_builder_out_of_time_has_another_go_on() {
         depths.values().map(|depth| depth.visible).sum::<u64>()
     };
     let come = async |number| {
-        while waiting() < number {
+        for _ in 0..500 {
+            if waiting() >= number {
+                return;
+            }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+        panic!("nobody is woken");
     };
     come(1).await;
     let build = Message::Payout {
@@ -745,6 +749,46 @@ async fn a_builder_out_of_time_has_another_go_on() {
     world.bundle.resume(Some("reward-disbursement"));
     world.settle().await;
     assert_eq!(lines(&program, &payout).await[0]["amount"]["amount"], 3);
+    world.bundle.shutdown().await;
+}
+
+/// A builder that finds another one ahead of it leaves the payout to that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_builder_that_was_overtaken_leaves() {
+    let world = World::start().await;
+    world.bundle.pause(Some("reward-disbursement"));
+    let program = world.program(rules()).await;
+    let ann = program.referrer("ann").await;
+    credit(&program, &ann, 1, 3).await;
+    let asked = run(&program, json!({})).await.expect(201);
+    let key = keys::payout(program.id.parse().unwrap(), id(&asked));
+    let build = Message::Payout {
+        program_id: program.id.parse().unwrap(),
+        payout_id: id(&asked),
+    };
+    let begun = Arc::new(Notify::new());
+    let writes = Arc::clone(&begun);
+    world.plan(move |operation| {
+        (operation == "TransactWriteItems").then(|| {
+            writes.notify_one();
+            Fault::Throttle
+        })
+    });
+    let overtake = async {
+        begun.notified().await;
+        let read: Option<Payout> = store(&world).get_one(key).await.unwrap();
+        let mut payout = read.unwrap();
+        let mut commit = commit(&program, 2);
+        let was = Was::Version(payout.version);
+        payout.version += 1;
+        commit.payout(&payout, was);
+        store(&world).commit(commit).await.unwrap();
+        world.heal();
+    };
+    tokio::join!(work(&world, build, 60), overtake);
+    assert_eq!(lines(&program, &asked).await, [Value::Null; 0]);
+    work(&world, build, 60).await;
+    assert_eq!(lines(&program, &asked).await.len(), 1);
     world.bundle.shutdown().await;
 }
 
