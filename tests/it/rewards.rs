@@ -965,3 +965,55 @@ async fn rewards_are_issued_once_through_every_fault() {
         world.bundle.shutdown().await;
     }
 }
+
+/// Anybody can follow how a reward came about, also after the rules have changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rules_reward_is_explained_as_the_rule_stood() {
+    let world = world().await;
+    let share = |basis_points: i64| {
+        json!({"id": "share", "on": "purchase", "beneficiary": "referrer",
+        "reward": {"kind": "percentage", "basis_points": basis_points, "maximum": eur(400)},
+        "conditions": {"minimum_amount": eur(2000), "first_conversion_only": true}, "limits": {"per_referrer": 5}})
+    };
+    let program = program_with(&world, json!([share(1000)])).await;
+    let ann = program.referrer("ann").await;
+    let mut ids = Vec::new();
+    for order in ["order-1", "order-2"] {
+        let made = program
+            .convert(order, json!({"codes": [ann["code"]]}))
+            .await
+            .expect(201);
+        ids.push(made["rewards"][0]["id"].clone());
+    }
+    program
+        .patch("", json!({"incentives": [share(1)]}))
+        .await
+        .expect(200);
+    let explained = reward(&program, &ids[1]).await["explanation"].clone();
+    assert_eq!(explained["scheme_version"], 1);
+    assert_eq!(explained["rule"]["reward"]["basis_points"], 1000);
+    assert_eq!(
+        explained["conditions"],
+        json!([
+            {"condition": "minimum_amount", "required": "at least 20.00 EUR", "actual": "45.00 EUR", "held": true},
+            {"condition": "first_conversion_only", "required": "1", "actual": "1", "held": true},
+        ])
+    );
+    let limits = json!([{"limit": "per_referrer", "used_before": 1, "cap": 5}]);
+    assert_eq!(explained["limits"], limits);
+    assert_eq!(
+        explained["value"],
+        json!({"offered": {"kind": "percentage", "basis_points": 1000, "maximum": eur(400)}, "base": eur(4500),
+            "share": eur(450), "maximum": eur(400), "maximum_applied": true, "result": eur(400)})
+    );
+    assert_eq!(
+        (&explained["tier"], &explained["rates_version"]),
+        (&Value::Null, &Value::Null)
+    );
+    let given = give(&program, &ann, "cash", eur(1)).await;
+    assert_eq!(
+        reward(&program, &given["id"]).await["explanation"],
+        Value::Null
+    );
+    world.bundle.shutdown().await;
+}

@@ -1,5 +1,6 @@
 //! Rewards: list, read, give by hand, and what the owner decides about one.
 
+mod explain;
 mod give;
 
 pub(crate) use give::give;
@@ -7,10 +8,11 @@ pub(crate) use give::give;
 use kith_domain::api_key::Scope;
 use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
-use kith_domain::id::{ParticipantId, RewardId};
+use kith_domain::id::{ConversionId, ParticipantId, RewardId};
+use kith_domain::incentive::Incentive;
 use kith_domain::program::{Program, ProgramState};
 use kith_domain::reward::{Reward, RewardError, RewardEvent, RewardState};
-use kith_domain::text::Name;
+use kith_domain::text::{Name, Slug};
 use kith_domain::voucher::{Claim, Use, VoucherRefusal, use_voucher};
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
@@ -46,16 +48,22 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
     Ok(call.listed(data, next.as_deref()))
 }
 
-/// `GET P/rewards/{reward}`.
+/// `GET P/rewards/{reward}`, with its history and, where a rule made it, the explanation.
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
-    let (_, view, id) = call
+    let (_, mut view, id) = call
         .program(
             Scope::RewardsRead,
             call.only_id("reward"),
             |id: &RewardId, program, _| vec![keys::reward(program, *id)],
         )
         .await?;
-    Ok(Response::json(200, &wire::reward(&loaded(&view, id)?)))
+    let reward = loaded(&view, id)?;
+    let mut answer = wire::reward(&reward);
+    let explanation = explain::explanation(&mut view, &reward).await?;
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("explanation".to_owned(), explanation);
+    }
+    Ok(Response::json(200, &answer))
 }
 
 /// `POST P/rewards/{reward}/approve`.
@@ -201,21 +209,17 @@ async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Res
     else {
         return Ok(());
     };
-    let rules = keys::scheme(reward.program, reward.scheme_version);
-    let conversion = keys::conversion(reward.program, conversion_id);
     let waiting = keys::waiting_for_voucher(reward.program, incentive_id, reward.id);
-    let wanted = [rules.clone(), conversion.clone(), waiting.clone()];
-    view.load(wanted).await?;
+    view.load([waiting.clone()]).await?;
     if let Some(waiting) = view.loaded.read::<WaitingReward>(&waiting)? {
         commit.no_longer_waiting(reward.program, incentive_id, &waiting);
     }
-    let rules: Option<Program> = view.loaded.read(&rules)?;
-    let conversion: Option<Conversion> = view.loaded.read(&conversion)?;
-    let incentives = rules.map(|rules| rules.incentives).unwrap_or_default();
-    let incentive = incentives
-        .iter()
-        .find(|incentive| incentive.id == *incentive_id);
-    let (Some(incentive), Some(conversion)) = (incentive, conversion) else {
+    let Some(Origin {
+        incentive,
+        conversion,
+        ..
+    }) = origin(view, reward, conversion_id, incentive_id).await?
+    else {
         return Err(Problem::internal("a reward without its rule or its conversion").into());
     };
     let chosen = conversion.attribution.chosen.as_ref();
@@ -223,6 +227,42 @@ async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Res
         referrer: chosen.map(|chosen| chosen.referrer_id),
         referee: conversion.referee_id,
     };
-    commit.give_back(incentive, reward, parties);
+    commit.give_back(&incentive, reward, parties);
     Ok(())
+}
+
+/// What a rule made a reward of.
+struct Origin {
+    /// The rule, as it stood.
+    incentive: Incentive,
+    /// The scheme that it stood in.
+    rules: Program,
+    conversion: Conversion,
+}
+
+/// Reads what a rule made a reward of; `None` if any of it is not there.
+async fn origin(
+    view: &mut View,
+    reward: &Reward,
+    conversion_id: ConversionId,
+    incentive_id: &Slug,
+) -> Result<Option<Origin>, Ended> {
+    let rules = keys::scheme(reward.program, reward.scheme_version);
+    let conversion = keys::conversion(reward.program, conversion_id);
+    view.load([rules.clone(), conversion.clone()]).await?;
+    let rules: Option<Program> = view.loaded.read(&rules)?;
+    let conversion: Option<Conversion> = view.loaded.read(&conversion)?;
+    let (Some(rules), Some(conversion)) = (rules, conversion) else {
+        return Ok(None);
+    };
+    let mut incentives = rules.incentives.iter();
+    let incentive = incentives.find(|incentive| incentive.id == *incentive_id);
+    let Some(incentive) = incentive.cloned() else {
+        return Ok(None);
+    };
+    Ok(Some(Origin {
+        incentive,
+        rules,
+        conversion,
+    }))
 }

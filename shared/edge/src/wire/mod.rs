@@ -2,6 +2,7 @@
 //! answer with it.
 
 mod conversion;
+mod explanation;
 mod participant;
 mod payout;
 mod program;
@@ -11,6 +12,7 @@ mod reward;
 mod survey;
 
 pub use conversion::{conversion, conversion_with_refunds};
+pub use explanation::explanation;
 pub use participant::{participant, referral};
 pub use payout::{payout, payout_line, settled_line};
 pub use program::{incentive, program};

@@ -6,6 +6,7 @@ use kith_domain::survey::SurveyRule;
 use serde_json::{Value, json};
 
 pub use self::incentive::incentive;
+pub(super) use self::incentive::rule;
 use super::instant;
 
 /// A program, defaults filled in.

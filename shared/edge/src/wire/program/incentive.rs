@@ -45,7 +45,7 @@ fn tier(tier: &Tier) -> Value {
 }
 
 /// What a rule gives, as it is written in a program.
-fn rule(rule: &RewardRule) -> Value {
+pub(in crate::wire) fn rule(rule: &RewardRule) -> Value {
     let kind = rule.kind();
     match *rule {
         RewardRule::Cash(amount) | RewardRule::Discount(Discount::Amount(amount)) => {
