@@ -443,6 +443,9 @@ fn an_unused_voucher_is_void() {
             _ => "clawed_back 0",
         };
         assert_eq!(told(&issued, 0, lot, true), expected, "{kind}");
+        // Whatever became of the rest, the holder does not owe it.
+        let short = told(&issued, 0, lot.min(1), true);
+        assert!(!short.contains("receivable"), "{kind} {short}");
         let mut void = issued.clone();
         void.state = RewardState::ClawedBack;
         void.value = value.with_number(0);
