@@ -40,6 +40,7 @@ const ROUTES: &[(&str, &str)] = &[
         "/v1/programs/{program}/participants/{participant}/codes/{code}",
     ),
     ("POST", "/v1/programs/{program}/clicks"),
+    ("POST", "/v1/programs/{program}/offers"),
     ("POST", "/v1/programs/{program}/conversions"),
     (
         "POST",

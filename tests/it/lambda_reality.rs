@@ -57,6 +57,7 @@ const DESERVED: &[(&str, Deserved)] = {
         ("conversion-recording/signup", Http(201, JSON)),
         ("conversion-recording/faulty", Http(422, PROBLEM)),
         ("conversion-recording/attribution", Http(404, PROBLEM)),
+        ("conversion-recording/offer", Http(409, PROBLEM)),
         (
             "conversion-recording/refund-before-conversion",
             Http(202, JSON),

@@ -13,6 +13,7 @@ mod books;
 mod built;
 mod chain;
 mod conversions;
+mod earning;
 mod histories;
 mod incentives;
 mod kill;

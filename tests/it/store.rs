@@ -9,7 +9,9 @@ use kith_domain::id::{ConversionId, ParticipantId, ProgramId, ReferralId, Reward
 use kith_domain::ledger::{Account, transfer};
 use kith_domain::mode::Mode;
 use kith_domain::money::{Money, Unit};
-use kith_domain::reward::{Beneficiary, Reward, RewardSource, RewardState, RewardValue};
+use kith_domain::reward::{
+    Beneficiary, BudgetShare, Reward, RewardSource, RewardState, RewardValue,
+};
 use kith_local::{Bundle, Options};
 use kith_store::faults::{Fault, Faults};
 use kith_store::items::{Counters, Event, LedgerReason, UnitBalance};
@@ -250,6 +252,40 @@ async fn counters_are_given_back_and_forgotten() {
         counters.names().collect::<Vec<_>>(),
         ["old-2", "old-3", "used"]
     );
+    bench.bundle.shutdown().await;
+}
+
+/// What is taken from a budget stays below the cap; a take of nothing is a guard alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_is_guarded_by_its_cap() {
+    let bench = Bench::start().await;
+    let incentive = "thank-you".parse().unwrap();
+    let take = async |seed: u8, amount: i64, cap: i64| {
+        let share = BudgetShare {
+            window: "ever".to_owned(),
+            shard: 0,
+            amount,
+        };
+        let mut taking = commit(seed);
+        taking.take_from_budget(program(), &incentive, &share, cap);
+        match bench.store.commit(taking).await {
+            Ok(_) => true,
+            Err(CommitError::Refused(failed)) => {
+                assert_eq!(failed[0].guard, Guard::Budget);
+                false
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(!take(1, 11, 10).await);
+    assert!(take(2, 6, 10).await);
+    assert!(!take(3, 5, 10).await);
+    assert!(!take(4, 0, 5).await);
+    assert!(take(5, 0, 6).await);
+    assert!(take(6, 4, 10).await);
+    let key = keys::budget(program(), &incentive, "ever", 0);
+    let loaded = bench.store.get([key.clone()]).await.unwrap();
+    assert_eq!(loaded.budget_used(&key), 10);
     bench.bundle.shutdown().await;
 }
 

@@ -22,6 +22,7 @@ use kith_store::{Was, keys};
 
 use self::bond::bond;
 use self::numbers::Numbers;
+pub(crate) use self::numbers::REFEREES;
 use crate::ACTOR;
 use crate::budgets::Spent;
 use crate::find::Found;
@@ -63,10 +64,21 @@ pub(crate) struct Inputs<'a> {
 }
 
 /// What was counted, as it was read.
-struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     view: &'a View,
     referrer: &'a Counters,
     referee: &'a Counters,
+}
+
+impl<'a> Counted<'a> {
+    /// Towards budgets, and through a referrer and a referee.
+    pub(crate) fn of(view: &'a View, referrer: &'a Counters, referee: &'a Counters) -> Self {
+        Self {
+            view,
+            referrer,
+            referee,
+        }
+    }
 }
 
 impl Used for Counted<'_> {
@@ -140,11 +152,7 @@ impl Decision {
             rates: &rules.rates,
             spread: u64::from_be_bytes(view.random()),
         };
-        let counted = Counted {
-            view,
-            referrer: counters,
-            referee: &referee.counters,
-        };
+        let counted = Counted::of(view, counters, &referee.counters);
         let evaluation = incentive::evaluate(&rules.incentives, &facts, &counted);
         numbers.rests_on(&evaluation);
         let Evaluation {

@@ -5,6 +5,7 @@ mod attribute;
 mod budgets;
 mod decision;
 mod find;
+mod offer;
 mod parties;
 mod record;
 mod refund;
@@ -19,10 +20,12 @@ use kith_domain::signed::TokenKeys;
 use kith_edge::aws::Connection;
 use kith_edge::config::Variables;
 use kith_edge::desk::Desk;
-use kith_edge::http::{HttpFunction, Router};
+use kith_edge::http::{Cors, HttpFunction, Router, preflight};
 use kith_edge::session::{Gate, deciding};
 use kith_edge::{Environment, Function, StartError};
 use kith_store::Store;
+
+const OFFERS: &str = "/v1/programs/{program}/offers";
 
 /// How histories name this function.
 const ACTOR: &str = "conversion-recording";
@@ -47,8 +50,9 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         variables.operator_keys(),
         variables.token_keys(),
         variables.identity_key(),
+        variables.proxy_hops(),
     );
-    let (table, connection, operators, tokens, identity) = variables.finish(found)?;
+    let (table, connection, operators, tokens, identity, proxy_hops) = variables.finish(found)?;
     let store = Store::new(connection.dynamodb(), &table);
     let gate = Gate::new(Desk::new(environment, store.clone()), operators);
     let recording = Arc::new(Recording {
@@ -69,6 +73,12 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         )
         .route(
             Method::POST,
+            OFFERS,
+            Cors(deciding(&recording, offer::make_offer)),
+        )
+        .route(Method::OPTIONS, OFFERS, preflight)
+        .route(
+            Method::POST,
             "/v1/programs/{program}/conversions/{conversion}/refunds",
             deciding(&recording, refund::refund_conversion),
         )
@@ -86,5 +96,6 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         let store = store.clone();
         async move { store.warm().await }
     };
-    Ok(Box::new(HttpFunction::new(router).warmed_by(warm)))
+    let function = HttpFunction::new(router).proxy_hops(proxy_hops);
+    Ok(Box::new(function.warmed_by(warm)))
 }

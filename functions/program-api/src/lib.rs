@@ -51,7 +51,7 @@ use crate::call::{Api, handler};
 
 /// What other functions own. Their own routes fit first; here is only known which methods the paths
 /// have, for callers with another one.
-const ELSEWHERE: [(Method, &str); 20] = [
+const ELSEWHERE: [(Method, &str); 22] = [
     (Method::GET, "/r/{code}"),
     (Method::GET, "/t/{code}"),
     (Method::GET, "/r/{code}/qr.svg"),
@@ -67,6 +67,8 @@ const ELSEWHERE: [(Method, &str); 20] = [
     (Method::HEAD, "/u/{token}"),
     (Method::POST, "/v1/programs/{program}/clicks"),
     (Method::OPTIONS, "/v1/programs/{program}/clicks"),
+    (Method::POST, "/v1/programs/{program}/offers"),
+    (Method::OPTIONS, "/v1/programs/{program}/offers"),
     (Method::POST, "/v1/programs/{program}/conversions"),
     (
         Method::POST,

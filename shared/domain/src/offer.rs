@@ -6,6 +6,8 @@ use crate::channel::Channel;
 use crate::click::VisitorHash;
 use crate::code::{ReferralCode, VoucherCode};
 use crate::id::{ClickId, ConversionId, OfferId, ParticipantId, ProgramId};
+use crate::incentive::{Grant, Incentive, LimitSubject, Used, compute, take_from_budget};
+use crate::rates::Rates;
 use crate::reward::RewardValue;
 use crate::text::Slug;
 
@@ -59,6 +61,71 @@ impl Offer {
     }
 }
 
+/// What is known of a visit when an offer is made: much less than of a conversion.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// Now, on the program's clock.
+    pub now: Timestamp,
+    /// The channel of the click, if there was one.
+    pub channel: Option<Channel>,
+    /// How many referees of the referrer would stand qualified with this one.
+    pub referees: u64,
+    /// How amounts of different currencies are compared.
+    pub rates: &'a Rates,
+}
+
+/// The first incentive that may be given before paying, and what it gives. It is judged as far as can
+/// be: whether it is in force, its channels, and the limits and budgets that are reached already. The
+/// rest is judged when the conversion comes.
+#[must_use]
+pub fn choose<'a>(
+    incentives: &'a [Incentive],
+    visit: &Visit<'_>,
+    used: &impl Used,
+) -> Option<(&'a Incentive, RewardValue)> {
+    let offered = incentives
+        .iter()
+        .filter(|incentive| incentive.grant == Grant::AtCheckout);
+    offered
+        .filter(|incentive| in_force(incentive, visit))
+        .find_map(|incentive| {
+            let given = compute(incentive, None, visit.referees, visit.rates).ok()?;
+            let room = has_room(incentive, given.value, visit, used);
+            room.then_some((incentive, given.value))
+        })
+}
+
+fn in_force(incentive: &Incentive, visit: &Visit<'_>) -> bool {
+    let asked = &incentive.conditions;
+    let channel = visit.channel;
+    asked.starts_at.is_none_or(|at| at <= visit.now)
+        && asked.ends_at.is_none_or(|at| visit.now < at)
+        && (asked.channels.is_empty() || channel.is_some_and(|one| asked.channels.contains(&one)))
+}
+
+fn has_room(
+    incentive: &Incentive,
+    value: RewardValue,
+    visit: &Visit<'_>,
+    used: &impl Used,
+) -> bool {
+    let limits = incentive.limit_uses(visit.now);
+    let mut of_referrer = limits
+        .iter()
+        .filter(|limit| limit.subject == LimitSubject::Referrer);
+    if of_referrer.any(|one| used.counter(one.subject, &one.counter) >= u64::from(one.cap)) {
+        return false;
+    }
+    incentive.budgets(visit.now).iter().all(|window| {
+        let cost = incentive.cost_of(value);
+        let cost = cost.and_then(|cost| visit.rates.convert(cost, window.cap.currency));
+        let stands: Vec<i64> = (0..window.shards)
+            .map(|shard| used.budget(&incentive.id, &window.window, shard))
+            .collect();
+        cost.is_some_and(|cost| take_from_budget(window, &stands, cost.minor, 0).is_some())
+    })
+}
+
 /// The id of the offer to whoever came by a click: a click has one.
 #[must_use]
 pub fn offer_of_click(program: ProgramId, click: ClickId) -> OfferId {
@@ -90,6 +157,8 @@ pub fn offer_of_visitor(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incentive::{RewardRule, testing};
+    use crate::money::Money;
     use crate::reward::Discount;
 
     fn at(text: &str) -> Timestamp {
@@ -131,6 +200,75 @@ mod tests {
             ..offer()
         };
         assert!(!used.holds(at("2026-03-01T12:00:00Z")));
+    }
+
+    /// How high every counter and every budget stands.
+    struct Stand(u64, i64);
+
+    impl Used for Stand {
+        fn counter(&self, subject: LimitSubject, _: &str) -> u64 {
+            match subject {
+                LimitSubject::Referrer => self.0,
+                LimitSubject::Referee => u64::MAX,
+            }
+        }
+
+        fn budget(&self, _: &Slug, _: &str, _: u8) -> i64 {
+            self.1
+        }
+    }
+
+    /// What cannot be given is not promised, as far as that is known.
+    #[test]
+    fn the_first_rule_in_force_with_room_is_offered() {
+        let eur = |minor| Money::new(minor, "EUR".parse().unwrap());
+        let now = at("2026-03-01T12:00:00Z");
+        let rule = |id: &str, change: &dyn Fn(&mut Incentive)| {
+            let mut rule = Incentive {
+                id: id.parse().unwrap(),
+                grant: Grant::AtCheckout,
+                reward: RewardRule::Discount(Discount::BasisPoints(1_000)),
+                ..testing::incentive()
+            };
+            change(&mut rule);
+            rule
+        };
+        let rules = [
+            rule("afterwards", &|rule| rule.grant = Grant::After),
+            rule("ended", &|rule| rule.conditions.ends_at = Some(now)),
+            rule("tomorrow", &|rule| {
+                rule.conditions.starts_at = Some(at("2026-03-02T00:00:00Z"));
+            }),
+            rule("mail-only", &|rule| {
+                rule.conditions.channels = vec![Channel::Email];
+            }),
+            rule("limited", &|rule| {
+                rule.limits.per_referrer = Some(3);
+                rule.limits.per_referee = Some(1);
+            }),
+            rule("budgeted", &|rule| {
+                rule.unit_cost = Some(eur(10));
+                rule.limits.budget = Some(eur(100));
+            }),
+        ];
+        let rates = Rates::default();
+        let chosen = |channel, stand| {
+            let visit = Visit {
+                now,
+                channel,
+                referees: 1,
+                rates: &rates,
+            };
+            choose(&rules, &visit, &stand).map(|(rule, _)| rule.id.as_str())
+        };
+        assert_eq!(
+            chosen(Some(Channel::Email), Stand(9, 99)),
+            Some("mail-only")
+        );
+        assert_eq!(chosen(Some(Channel::Qr), Stand(2, 99)), Some("limited"));
+        assert_eq!(chosen(None, Stand(2, 99)), Some("limited"));
+        assert_eq!(chosen(None, Stand(3, 90)), Some("budgeted"));
+        assert_eq!(chosen(None, Stand(3, 91)), None);
     }
 
     /// Who comes back meets their offer; nobody else does.

@@ -11,7 +11,7 @@ mod explain;
 mod limits;
 mod skip;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod value;
 
 pub use budget::{BUDGET_SHARDS_MAX, BudgetTake, shards_for, take_from_budget};

@@ -33,7 +33,7 @@ pub(super) fn rates() -> Rates {
 }
 
 /// Five euros to the referrer for each purchase.
-pub(super) fn incentive() -> Incentive {
+pub(crate) fn incentive() -> Incentive {
     Incentive {
         id: "thank-you".parse().unwrap(),
         on: "purchase".parse().unwrap(),

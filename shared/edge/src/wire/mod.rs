@@ -18,7 +18,7 @@ pub use payout::{payout, payout_line, settled_line};
 pub use program::{incentive, program};
 pub use redemption::redemption;
 pub use refund::refund;
-pub use reward::{beneficiary, reward, reward_in_conversion, value};
+pub use reward::{beneficiary, offered, reward, reward_in_conversion, value};
 pub use survey::survey;
 
 use jiff::Timestamp;

@@ -21,6 +21,24 @@ pub fn value(value: RewardValue) -> Value {
     }
 }
 
+/// What is offered, as an incentive says it.
+#[must_use]
+pub fn offered(offered: RewardValue) -> Value {
+    let kind = offered.kind();
+    match offered {
+        RewardValue::Cash(amount) | RewardValue::Discount(Discount::Amount(amount)) => {
+            json!({"kind": kind, "amount": money(amount)})
+        }
+        RewardValue::Discount(Discount::BasisPoints(basis_points)) => {
+            json!({"kind": kind, "basis_points": basis_points})
+        }
+        RewardValue::Points(points) => json!({"kind": kind, "points": points}),
+        RewardValue::FreeProduct { sku, quantity } => {
+            json!({"kind": kind, "sku": sku.as_str(), "quantity": quantity})
+        }
+    }
+}
+
 /// Who earns.
 #[must_use]
 pub fn beneficiary(beneficiary: Beneficiary) -> Value {
