@@ -1,6 +1,8 @@
 //! Deciding again, for workers: when somebody wrote between the reading and the writing.
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use kith_store::item::CorruptItem;
 use kith_store::{CommitError, StoreError};
@@ -9,6 +11,22 @@ use crate::work::WorkError;
 
 /// How often a decision is made at most, when others keep writing between its read and its write.
 pub(crate) const DECISIONS_MAX: u8 = 3;
+
+/// The longest wait before deciding again the first time.
+const WAIT: Duration = Duration::from_millis(20);
+/// The longest wait ever.
+const WAIT_MAX: Duration = Duration::from_millis(80);
+
+/// Waits before deciding again, for a random part of a time that grows: those who lost to the same
+/// winner would meet again otherwise.
+pub(crate) async fn let_others_pass(lost: u8) {
+    let longest = WAIT.saturating_mul(4_u32.saturating_pow(u32::from(lost)));
+    let longest = longest.min(WAIT_MAX);
+    let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+    let random = RandomState::new().hash_one(lost);
+    let part = random.checked_rem(longest.max(1)).unwrap_or(0);
+    tokio::time::sleep(Duration::from_micros(part)).await;
+}
 
 /// Why a decision was not written.
 #[derive(Debug)]
@@ -68,7 +86,10 @@ pub async fn decide_at_most<T, A>(times: u8, attempt: impl Fn() -> A) -> Result<
 where
     A: Future<Output = Result<T, Undone>>,
 {
-    for _ in 0..times {
+    for lost in 0..times {
+        if let Some(before) = lost.checked_sub(1) {
+            let_others_pass(before).await;
+        }
         match attempt().await {
             Ok(value) => return Ok(value),
             Err(Undone::Outdated) => {}

@@ -13,7 +13,7 @@ use kith_store::{Commit, CommitError, Guard, Loaded, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::config::OperatorKeys;
-use crate::decide::DECISIONS_MAX;
+use crate::decide::{DECISIONS_MAX, let_others_pass};
 use crate::desk::{Desk, View};
 use crate::function::Invocation;
 use crate::http::{Fault, Handler, Problem, Request, Response};
@@ -446,7 +446,10 @@ where
     move |request: Request, invocation: Invocation| {
         let (state, decide, request) = (Arc::clone(&state), Arc::clone(&decide), Arc::new(request));
         async move {
-            for _ in 0..DECISIONS_MAX {
+            for lost in 0..DECISIONS_MAX {
+                if let Some(before) = lost.checked_sub(1) {
+                    let_others_pass(before).await;
+                }
                 match decide(Arc::clone(&state), Arc::clone(&request), invocation.clone()).await {
                     Ok(response) | Err(Ended::Replayed(response)) => return Ok(response),
                     Err(Ended::Refused(problem)) => return Err(problem),
