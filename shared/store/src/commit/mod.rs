@@ -5,17 +5,18 @@
 //! update per participant and unit, one event item with all facts. Actions are labelled, so that a
 //! cancellation says which guard failed.
 
+mod fold;
+mod send;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use jiff::{SignedDuration, Timestamp};
-use kith_domain::fact::{Fact, FactKind};
-use kith_domain::id::{EventId, LedgerId, ParticipantId, ProgramId, RewardId};
+use kith_domain::fact::Fact;
+use kith_domain::id::{LedgerId, ParticipantId, ProgramId, RewardId};
 use kith_domain::ledger::{self, Balance, Line};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
@@ -24,28 +25,19 @@ use kith_domain::reward::BudgetShare;
 use kith_domain::text::Slug;
 
 use crate::item::{self, CorruptItem, Entity, Item};
-use crate::items::{
-    Event, IdempotencyRecord, LedgerEntry, LedgerReason, Posting, RecordedFact, Wake,
-};
-use crate::keys::{self, DueClock, EventRef, IdempotencyScope, IndexKey, Key, ListName};
-use crate::retry::{Backoff, is_passing};
-use crate::store::{Store, StoreError, attributes};
-use crate::wake::{Message, Queue};
+use crate::items::{Event, IdempotencyRecord, LedgerEntry, LedgerReason, Posting, Wake};
+use crate::keys::{self, DueClock, EventRef, IdempotencyScope, IndexKey, Key};
+use crate::store::{StoreError, attributes};
+use crate::wake::Queue;
 
 /// DynamoDB's bound on the actions of a transaction.
 pub const ACTIONS_MAX: usize = 100;
-
-/// How many counters one commit forgets: the rest waits for the next.
-const FORGOTTEN_MAX: usize = 50;
 
 /// How long what was used of a budget is kept after it was last touched: longer than its window.
 pub(crate) const BUDGET_LIFE: SignedDuration = SignedDuration::from_hours(24 * 800);
 
 /// The window of a budget that never ends.
 const BUDGET_FOR_EVER: &str = "ever";
-
-/// How long after its commit an event is looked at again, unless it was dealt with.
-const EVENT_LEASE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a commit needs to know of the program it writes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -679,402 +671,6 @@ impl Commit {
             Err(error) => self.fault = Some(CorruptItem(error.to_string())),
         }
     }
-
-    /// Folds what was collected into actions.
-    fn close(&mut self) -> Result<Option<EventRef>, CommitError> {
-        let Some(program) = self.program.clone() else {
-            return Ok(None);
-        };
-        if let Some(entry) = self.entry.take().filter(|entry| !entry.postings.is_empty()) {
-            let lines: Vec<Line> = entry.postings.iter().map(|posting| posting.line).collect();
-            ledger::check(&lines)?;
-            let key = keys::ledger(program.id, entry.id, program.shards);
-            self.put(key, &entry, Write::New, Indexes::default());
-        }
-        for ((participant, unit), change) in std::mem::take(&mut self.balances) {
-            self.push_balance(program.id, participant, unit, change);
-        }
-        for (key, change) in std::mem::take(&mut self.budgets) {
-            self.push_budget(key, change);
-        }
-        for (participant, counters) in std::mem::take(&mut self.counters) {
-            let mut forgotten = self.forgotten.remove(&participant).unwrap_or_default();
-            forgotten.retain(|name| !counters.contains_key(name));
-            self.push_counters(program.id, participant, &counters, &forgotten);
-        }
-        Ok(self.push_event(&program))
-    }
-
-    fn push_balance(
-        &mut self,
-        program: ProgramId,
-        participant: ParticipantId,
-        unit: Unit,
-        change: Balance,
-    ) {
-        let parts = [
-            ("available", change.available),
-            ("pending", change.pending),
-            ("in_payout", change.in_payout),
-            ("paid", change.paid),
-            ("receivable", change.receivable),
-        ];
-        let guard = self.balance_guards.remove(&(participant, unit));
-        let changed: Vec<(&str, i64)> = parts.into_iter().filter(|(_, by)| *by != 0).collect();
-        if changed.is_empty() && guard.is_none() {
-            return;
-        }
-        let key = keys::balance(program, participant, unit);
-        let mut sets = vec!["#unit = :unit".to_owned(), "kind = :kind".to_owned()];
-        let mut update = update(&key)
-            .expression_attribute_names("#unit", "unit")
-            .expression_attribute_values(":unit", AttributeValue::S(unit.to_string()))
-            .expression_attribute_values(":kind", AttributeValue::S("balance".to_owned()));
-        if let Unit::Currency(currency) = unit {
-            // Who has money to be paid out is found in the list.
-            let id = participant.to_string();
-            let list = keys::list(program, ListName::Balances(currency), &id);
-            sets.push("list_pk = :list_pk, list_sk = :list_sk".to_owned());
-            update = update
-                .expression_attribute_values(":list_pk", AttributeValue::S(list.pk))
-                .expression_attribute_values(":list_sk", AttributeValue::S(list.sk));
-        }
-        let mut adds = Vec::new();
-        for (name, by) in changed {
-            adds.push(format!("{name} :{name}"));
-            update = update.expression_attribute_values(format!(":{name}"), number(by));
-        }
-        let add = if adds.is_empty() {
-            String::new()
-        } else {
-            format!(" ADD {}", adds.join(", "))
-        };
-        let mut update = update.update_expression(format!("SET {}{add}", sets.join(", ")));
-        for (part, condition, value) in guarded(guard) {
-            let place = format!(":was_{part}");
-            update = update.expression_attribute_values(&place, number(value));
-            let text = match condition {
-                ">=" => format!("{part} >= {place}"),
-                // What was never raised is absent and nothing.
-                _ if value == 0 => format!("(attribute_not_exists({part}) OR {part} = {place})"),
-                _ => format!("{part} = {place}"),
-            };
-            let before = update.get_condition_expression().clone();
-            let all = before.map_or_else(|| text.clone(), |before| format!("{before} AND {text}"));
-            update = update.condition_expression(all);
-        }
-        let label = if guard.is_some() {
-            Guard::Balance
-        } else {
-            Guard::None
-        };
-        self.push_update(label, key, update);
-    }
-
-    fn push_budget(&mut self, key: Key, change: BudgetChange) {
-        if change.by == 0 {
-            self.require_at_most(key, change.cap);
-            return;
-        }
-        let mut update = update(&key)
-            .expression_attribute_values(":kind", AttributeValue::S("budget".to_owned()))
-            .expression_attribute_values(":by", number(change.by));
-        update = if change.ends {
-            let forget_at = later(self.real_now, BUDGET_LIFE).as_second();
-            update
-                .update_expression("SET kind = :kind, expires_at = :expires_at ADD used :by")
-                .expression_attribute_values(":expires_at", number(forget_at))
-        } else {
-            update.update_expression("SET kind = :kind ADD used :by")
-        };
-        let mut guard = Guard::None;
-        if let Some(cap) = change.cap {
-            guard = Guard::Budget;
-            let bound = cap.saturating_sub(change.by);
-            // A shard that was never used takes no more than its cap either.
-            let condition = if bound >= 0 {
-                "attribute_not_exists(used) OR used <= :bound"
-            } else {
-                "used <= :bound"
-            };
-            update = update
-                .condition_expression(condition)
-                .expression_attribute_values(":bound", number(bound));
-        }
-        self.push_update(guard, key, update);
-    }
-
-    /// Insists that no more was used of a budget's shard, of which nothing is taken.
-    fn require_at_most(&mut self, key: Key, cap: Option<i64>) {
-        let Some(cap) = cap else { return };
-        let check = check(&key)
-            .condition_expression("attribute_not_exists(used) OR used <= :bound")
-            .expression_attribute_values(":bound", number(cap));
-        self.push_check(Guard::Budget, key, check);
-    }
-
-    fn push_counters(
-        &mut self,
-        program: ProgramId,
-        participant: ParticipantId,
-        counters: &BTreeMap<String, Count>,
-        forgotten: &BTreeSet<String>,
-    ) {
-        let key = keys::counters(program, participant);
-        let mut update = update(&key)
-            .expression_attribute_values(":kind", AttributeValue::S("counters".to_owned()));
-        let (mut adds, mut conditions) = (Vec::new(), Vec::new());
-        for (place, (name, count)) in counters.iter().enumerate() {
-            update = update.expression_attribute_names(format!("#c{place}"), name);
-            // What is only guarded stays as it is.
-            if count.by != 0 || count.guard == CountGuard::None {
-                adds.push(format!("#c{place} :by{place}"));
-                update =
-                    update.expression_attribute_values(format!(":by{place}"), number(count.by));
-            }
-            let bound = match count.guard {
-                CountGuard::None => continue,
-                CountGuard::AtMost(cap) => {
-                    conditions.push(format!(
-                        "(attribute_not_exists(#c{place}) OR #c{place} <= :g{place})"
-                    ));
-                    cap.saturating_sub_signed(count.by)
-                }
-                CountGuard::Exactly(0) => {
-                    // Never raised, or given back to nothing.
-                    conditions.push(format!(
-                        "(attribute_not_exists(#c{place}) OR #c{place} = :g{place})"
-                    ));
-                    0
-                }
-                CountGuard::Exactly(was) => {
-                    conditions.push(format!("#c{place} = :g{place}"));
-                    was
-                }
-                CountGuard::Between(low, high) => {
-                    let within = format!("#c{place} BETWEEN :l{place} AND :g{place}");
-                    conditions.push(if low == 0 {
-                        format!("(attribute_not_exists(#c{place}) OR {within})")
-                    } else {
-                        within
-                    });
-                    update = update.expression_attribute_values(format!(":l{place}"), number(low));
-                    high
-                }
-            };
-            update = update.expression_attribute_values(format!(":g{place}"), number(bound));
-        }
-        let mut removes = Vec::new();
-        for (place, name) in forgotten.iter().take(FORGOTTEN_MAX).enumerate() {
-            removes.push(format!("#f{place}"));
-            update = update.expression_attribute_names(format!("#f{place}"), name);
-        }
-        let remove = if removes.is_empty() {
-            String::new()
-        } else {
-            format!(" REMOVE {}", removes.join(", "))
-        };
-        let add = if adds.is_empty() {
-            String::new()
-        } else {
-            format!(" ADD {}", adds.join(", "))
-        };
-        let mut update = update.update_expression(format!("SET kind = :kind{add}{remove}"));
-        let guard = if conditions.is_empty() {
-            Guard::None
-        } else {
-            Guard::Counters
-        };
-        if !conditions.is_empty() {
-            update = update.condition_expression(conditions.join(" AND "));
-        }
-        self.push_update(guard, key, update);
-    }
-
-    fn push_event(&mut self, program: &ProgramScope) -> Option<EventRef> {
-        let facts = std::mem::take(&mut self.facts);
-        // An event without facts wakes somebody and tells nobody anything.
-        if facts.is_empty() && self.wakes.is_empty() {
-            return None;
-        }
-        let id = EventId::derived(self.now, &[&self.seed]);
-        let at = EventRef {
-            program: program.id,
-            event: id,
-            shards: program.shards,
-        };
-        let awaiting: BTreeSet<String> = facts
-            .iter()
-            .flat_map(|fact| consumers(program, fact.kind))
-            .map(|queue| queue.as_str().to_owned())
-            .collect();
-        let to_event = |queue: &String| Some(Message::of_event(at).to(queue.parse().ok()?));
-        let mut wakes: Vec<Wake> = awaiting.iter().filter_map(to_event).collect();
-        wakes.extend(std::mem::take(&mut self.wakes));
-        let due = (!awaiting.is_empty()).then(|| Due {
-            clock: DueClock::Real,
-            at: later(self.real_now, EVENT_LEASE),
-            attempts: 0,
-        });
-        let recorded = facts.into_iter().enumerate().map(|(number, fact)| {
-            let place = u64::try_from(number).unwrap_or(0).to_be_bytes();
-            let id = if number == 0 {
-                id
-            } else {
-                EventId::derived(self.now, &[&self.seed, &place])
-            };
-            RecordedFact { id, fact }
-        });
-        let event = Event {
-            id,
-            program: program.id,
-            mode: program.mode,
-            created_at: self.now,
-            facts: recorded.collect(),
-            wakes,
-            awaiting,
-        };
-        self.put(
-            keys::event(at),
-            &event,
-            Write::New,
-            Indexes {
-                due,
-                ..Indexes::default()
-            },
-        );
-        Some(at)
-    }
-}
-
-/// Which workers have to deal with a fact, apart from those whose work carries its own due entry.
-fn consumers(program: &ProgramScope, kind: FactKind) -> Vec<Queue> {
-    let mut queues = Vec::new();
-    if kind == FactKind::RewardIssued {
-        queues.push(Queue::Messages);
-    }
-    if program.surveyed.contains(kind.as_str()) {
-        queues.push(Queue::Surveys);
-    }
-    queues
-}
-
-impl Store {
-    /// Writes a decision, all of it or nothing. Conflicts, throttling and lost answers repeat the
-    /// *same* decision under the same token, with full jitter, for as long as there is time.
-    ///
-    /// # Errors
-    /// [`CommitError::Refused`] when a guard failed: read again and decide again.
-    pub async fn commit(&self, mut commit: Commit) -> Result<Committed, CommitError> {
-        let event = commit.close()?;
-        if let Some(fault) = commit.fault.take() {
-            return Err(fault.into());
-        }
-        if commit.actions.len() > ACTIONS_MAX {
-            return Err(CommitError::TooLarge(commit.actions.len()));
-        }
-        if commit.actions.is_empty() {
-            return Ok(Committed { event });
-        }
-        let token: String = commit
-            .seed
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let items: Vec<TransactWriteItem> = commit
-            .actions
-            .iter()
-            .map(|action| self.in_table(action.item.clone()))
-            .collect();
-        let mut backoff = Backoff::until(self.until);
-        loop {
-            let request = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()))
-                .client_request_token(&token);
-            let error = match request.send().await {
-                Ok(_) => return Ok(Committed { event }),
-                Err(error) => error,
-            };
-            match verdict(&error) {
-                Verdict::Refused(reasons) => {
-                    return Err(CommitError::Refused(failed(&commit.actions, reasons)));
-                }
-                Verdict::Passing if backoff.wait().await => {}
-                Verdict::Passing | Verdict::Final => {
-                    return Err(StoreError::unavailable("writing", error).into());
-                }
-            }
-        }
-    }
-
-    fn in_table(&self, mut item: TransactWriteItem) -> TransactWriteItem {
-        let name = self.table.to_string();
-        if let Some(put) = item.put.as_mut() {
-            put.table_name.clone_from(&name);
-        }
-        if let Some(update) = item.update.as_mut() {
-            update.table_name.clone_from(&name);
-        }
-        if let Some(check) = item.condition_check.as_mut() {
-            check.table_name.clone_from(&name);
-        }
-        if let Some(delete) = item.delete.as_mut() {
-            delete.table_name = name;
-        }
-        item
-    }
-}
-
-enum Verdict {
-    /// A guard failed.
-    Refused(Vec<CancellationReason>),
-    /// The same request may succeed in a moment.
-    Passing,
-    /// It will not.
-    Final,
-}
-
-fn verdict(error: &SdkError<TransactWriteItemsError>) -> Verdict {
-    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-        error.as_service_error()
-    {
-        let reasons = cancelled.cancellation_reasons();
-        let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
-        if has("ConditionalCheckFailed") {
-            return Verdict::Refused(reasons.to_vec());
-        }
-        let passing = [
-            "TransactionConflict",
-            "ThrottlingError",
-            "ProvisionedThroughputExceeded",
-        ];
-        return if passing.into_iter().any(has) {
-            Verdict::Passing
-        } else {
-            Verdict::Final
-        };
-    }
-    if is_passing(error) {
-        Verdict::Passing
-    } else {
-        Verdict::Final
-    }
-}
-
-/// Reads the reasons by position against the labelled actions.
-fn failed(actions: &[Action], reasons: Vec<CancellationReason>) -> Vec<FailedGuard> {
-    actions
-        .iter()
-        .zip(reasons)
-        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
-        .map(|(action, reason)| FailedGuard {
-            guard: action.guard,
-            key: action.key.clone(),
-            present: reason.item,
-        })
-        .collect()
 }
 
 fn put(key: &Key, mut body: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
@@ -1103,19 +699,6 @@ fn delete(key: &Key) -> aws_sdk_dynamodb::types::builders::DeleteBuilder {
     aws_sdk_dynamodb::types::Delete::builder()
         .set_key(Some(attributes(key)))
         .table_name(String::new())
-}
-
-/// The parts of a balance that a guard looks at, how, and against what.
-fn guarded(guard: Option<BalanceGuard>) -> Vec<(&'static str, &'static str, i64)> {
-    match guard {
-        None => Vec::new(),
-        Some(BalanceGuard::Available(least)) => vec![("available", ">=", least)],
-        Some(BalanceGuard::Receivable(was)) => vec![("receivable", "=", was)],
-        Some(BalanceGuard::Unchanged(was)) => vec![
-            ("available", "=", was.available),
-            ("receivable", "=", was.receivable),
-        ],
-    }
 }
 
 pub(crate) fn number(value: impl ToString) -> AttributeValue {
