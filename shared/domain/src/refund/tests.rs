@@ -69,7 +69,14 @@ fn conversion(amount: Option<Money>) -> Conversion {
     }
 }
 
+/// A reward in a state; one that was used was issued before.
 fn reward(value: RewardValue, state: RewardState) -> Reward {
+    let step = |to| Transition {
+        to,
+        at: ZERO,
+        by: "test".to_owned(),
+        reason: None,
+    };
     Reward {
         id: RewardId::floor_of(ZERO),
         program: ProgramId::floor_of(ZERO),
@@ -90,12 +97,7 @@ fn reward(value: RewardValue, state: RewardState) -> Reward {
         expires_after_days: None,
         expires_at: None,
         voucher_code: None,
-        history: vec![Transition {
-            to: state,
-            at: ZERO,
-            by: "test".to_owned(),
-            reason: None,
-        }],
+        history: vec![step(RewardState::Issued), step(state)],
         version: 7,
     }
 }
@@ -489,6 +491,19 @@ fn a_used_voucher_is_charged() {
         ];
         assert_eq!(found, expected, "{kind}");
     }
+}
+
+/// A discount that was given before paying made the order cheaper: what goes back of the order is the
+/// reduced price, and nobody owes the discount.
+#[test]
+fn a_discount_given_before_paying_is_not_charged() {
+    let value = RewardValue::Discount(Discount::Amount(eur(500)));
+    let mut offered = reward(value, RewardState::Redeemed);
+    offered.history.remove(0);
+    let worth = worth(&offered, Some(eur(4_500)), None);
+    let done = adjust(&offered, 0, (worth, 0), true, (ZERO, "shop", "refund")).unwrap();
+    assert_eq!(done.reward.state, RewardState::ClawedBack);
+    assert_eq!(done.lines, []);
 }
 
 /// A voucher is used once, whatever its conversion goes through.

@@ -51,7 +51,8 @@ pub fn was_used(reward: &Reward) -> bool {
 ///
 /// A used voucher is worth money: a discount by amount that amount; a discount by share the share of
 /// `used_on`, the amount that it was taken off; pieces `unit_cost` each. Where that is not known:
-/// pieces are worth themselves, a discount by share `unit_cost`, or nothing.
+/// pieces are worth themselves, a discount by share `unit_cost`, or nothing. A discount that was given
+/// before paying is worth nothing by itself: what goes back of its order is the reduced price.
 #[must_use]
 pub fn worth(reward: &Reward, used_on: Option<Money>, unit_cost: Option<Money>) -> Option<Worth> {
     let money = |money: Money, per: i64| Worth {
@@ -72,7 +73,7 @@ pub fn worth(reward: &Reward, used_on: Option<Money>, unit_cost: Option<Money>) 
             Some(cost) => Some(money(cost, 1)),
             None => Some(itself(Unit::Items(sku))),
         },
-        RewardValue::Discount(_) if !used => None,
+        RewardValue::Discount(_) if !used || reward.was_offered() => None,
         RewardValue::Discount(Discount::Amount(off)) => Some(itself(Unit::Currency(off.currency))),
         RewardValue::Discount(Discount::BasisPoints(share)) => match (used_on, unit_cost) {
             (Some(price), _) => Some(money(price, i64::from(BASIS_POINTS_WHOLE))),
