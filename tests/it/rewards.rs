@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use kith_domain::id::{ParticipantId, ProgramId};
-use kith_domain::ledger::{Account, Balance, transfer};
-use kith_domain::mode::Mode;
-use kith_domain::reward::Reward;
+use kith_domain::ledger::{Account, Balance};
 use kith_local::Duplicates;
 use kith_store::faults::Fault;
-use kith_store::items::{LedgerEntry, LedgerReason, Lot, UnitBalance};
-use kith_store::{Commit, ProgramScope, Store, Was, keys};
+use kith_store::items::{LedgerEntry, Lot, UnitBalance};
+use kith_store::{Store, keys};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -357,7 +355,11 @@ async fn rewards_expire_at_their_time() {
     let used = json!({"voucher_code": of("friend")["voucher_code"], "external_id": "order-2"});
     program.post("/vouchers/redeem", used).await.expect(200);
     // The cash is listed in a payout.
-    list_in_payout(&world, &program, &of("cash")).await;
+    program
+        .post("/payouts", json!({"currency": "EUR"}))
+        .await
+        .expect(201);
+    world.settle().await;
 
     advance(&program, 30 * DAY - 60).await;
     assert_eq!(facts(&program, "reward.expired").await, 0);
@@ -397,42 +399,6 @@ async fn rewards_expire_at_their_time() {
     assert_eq!(answer.problem(409), "voucher_expired");
     audit(&program, &[&ann]).await;
     world.bundle.shutdown().await;
-}
-
-/// As the builder of payouts does it.
-async fn list_in_payout(world: &World, program: &Program<'_>, cash: &Value) {
-    let store = store(world);
-    let id: ProgramId = program.id.parse().unwrap();
-    let key = keys::reward(id, text(&cash["id"]).parse().unwrap());
-    let cash: Reward = store.get_one(key).await.unwrap().unwrap();
-    let lot: Lot = store
-        .get_one(kith_store::lot_key(&cash).unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    let scope = ProgramScope {
-        id,
-        mode: Mode::Test,
-        shards: 1,
-        surveyed: BTreeSet::new(),
-    };
-    let person = cash.beneficiary_id;
-    let lines = transfer(
-        Account::Liability(person),
-        Account::InPayout(person),
-        lot.unit,
-        lot.remaining,
-    );
-    let mut commit = Commit::new(&scope, Timestamp::now(), Timestamp::now(), [7; 16]);
-    commit
-        .ledger(LedgerReason::PayoutListed, Some(cash.id), &lines)
-        .lot(
-            id,
-            person,
-            &lot.with_remaining(0),
-            Was::Version(lot.version),
-        );
-    store.commit(commit).await.unwrap();
 }
 
 /// Forty friends at once want one of twenty-five codes: nobody gets another's, those who came too
