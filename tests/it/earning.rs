@@ -833,3 +833,62 @@ async fn tiers_are_exact_when_many_come_at_once() {
     );
     world.bundle.shutdown().await;
 }
+
+/// A referrer's numbers count whoever stands: not a friend whose only order was refunded, until they
+/// come again. A number is given to a friend once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_friend_who_comes_back_counts_again() {
+    let world = World::start().await;
+    let mut rule = thanks();
+    rule["tiers"] = json!([{"from": 2, "reward": {"kind": "cash", "amount": eur(1_000)}}]);
+    let mut second = cash("second", &json!("referrer"), 7);
+    second["conditions"] = json!({"referral_number": {"from": 2, "to": 2}});
+    let program = program(&world, json!([rule, second])).await;
+    let ann = program.referrer("ann").await;
+    let buy = async |order: &str, friend: &str| {
+        let body = json!({"referee": {"external_id": friend}, "codes": [ann["code"]]});
+        let order = program.convert(order, body).await.expect(201);
+        let amounts = order["rewards"].as_array().unwrap().iter();
+        let amounts: Vec<i64> = amounts
+            .map(|reward| reward["value"]["amount"].as_i64().unwrap())
+            .collect();
+        (text(&order["id"]).to_owned(), amounts)
+    };
+    let (first, amounts) = buy("order-1", "bob").await;
+    assert_eq!(amounts, [500]);
+    let refund = json!({"external_id": "refund-1"});
+    let path = format!("/conversions/{first}/refunds");
+    program.post(&path, refund).await.expect(201);
+    // One stands, the second ever.
+    assert_eq!(buy("order-2", "cid").await.1, [500, 7]);
+    // Two stand again, and nobody is the second once more.
+    assert_eq!(buy("order-3", "bob").await.1, [1_000]);
+    assert_eq!(buy("order-4", "dan").await.1, [1_000]);
+    world.settle().await;
+    crate::books::audit(&program).await;
+    world.bundle.shutdown().await;
+}
+
+/// Who came by a mail came by it, in the second month too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_for_a_channel_holds_for_later_orders() {
+    let world = World::start().await;
+    let mut rule = thanks();
+    rule["conditions"] = json!({"channels": ["email"]});
+    let program = program(&world, json!([rule])).await;
+    let ann = program.referrer("ann").await;
+    let by_mail = format!("{}?ch=email", program.link(&ann));
+    let token = crate::world::click_token(&world.visit(&by_mail).await);
+    let first = json!({"referee": {"external_id": "bob"}, "click_tokens": [token]});
+    let first = program.convert("order-1", first).await.expect(201);
+    assert_eq!(earned(&first), ["thank-you approved"]);
+    let next = json!({"referee": {"external_id": "bob"}});
+    let next = program.convert("order-2", next).await.expect(201);
+    assert_eq!(next["attribution"]["reason"], "existing_referral");
+    assert_eq!(next["attribution"]["channel"], "email");
+    assert_eq!(earned(&next), ["thank-you approved"]);
+    let other = json!({"codes": [ann["code"]]});
+    let other = program.convert("order-3", other).await.expect(201);
+    assert_eq!(skipped(&other), ["thank-you channels"]);
+    world.bundle.shutdown().await;
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kith_domain::attribution::{self, Attribution, Evidence, PresentedOffer};
+use kith_domain::attribution::{self, Attribution, Bond, Evidence, PresentedOffer};
 use kith_domain::id::ParticipantId;
 use kith_domain::incentive::Party;
 use kith_domain::participant::{Participant, Referral};
@@ -98,9 +98,13 @@ impl Search<'_> {
         view: &mut View,
         report: &Report,
     ) -> Result<(Attribution, Option<Found>), Ended> {
-        let bond = self.referee.bond.as_ref().map(|bond| bond.referrer_id);
+        let bond = self.referee.bond.as_ref().map(|bond| Bond {
+            referrer_id: bond.referrer_id,
+            channel: bond.channel,
+        });
         let offers = self.named.offers(self.occurred_at);
-        let mut candidates: BTreeSet<ParticipantId> = bond.into_iter().collect();
+        let bound = bond.iter().map(|bond| bond.referrer_id);
+        let mut candidates: BTreeSet<ParticipantId> = bound.collect();
         candidates.extend(offers.iter().map(|offer| offer.referrer_id));
         candidates.extend(Referrers::owners(view, &report.touched_codes())?);
         let mut tree = self.tree(view);

@@ -176,6 +176,7 @@ async fn bond(
         referee_id: referee,
         path: Referral::path_below(above.as_ref()),
         created_at: view.now,
+        channel: None,
         touch_at: None,
         lead_at: None,
         first_qualified_at: None,

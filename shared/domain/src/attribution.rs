@@ -196,11 +196,20 @@ pub struct Attribution {
     pub by_hand: Option<ByHand>,
 }
 
+/// The bond of a referee, as far as it decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bond {
+    /// The referrer that the referee is bound to.
+    pub referrer_id: ParticipantId,
+    /// The channel that the referee came by.
+    pub channel: Option<Channel>,
+}
+
 /// What [`attribute`] decides on.
 #[derive(Debug, Clone)]
 pub struct Evidence<'a> {
-    /// The referrer that the referee is bound to.
-    pub bond: Option<ParticipantId>,
+    /// The referee's bond.
+    pub bond: Option<Bond>,
     /// The offers whose vouchers are named.
     pub offers: &'a [PresentedOffer<'a>],
     /// The tokens, as presented.
@@ -223,9 +232,11 @@ pub fn attribute(
         reason: None,
         considered: Vec::new(),
     };
-    if let Some(referrer_id) = evidence.bond {
+    if let Some(bond) = evidence.bond {
         decision.consider(Candidate {
-            referrer_id: Some(referrer_id),
+            referrer_id: Some(bond.referrer_id),
+            // What a program gives to those who came by a channel, it gives them later too.
+            channel: bond.channel,
             // A bond holds even while the referrer is suspended: the reward is what is withheld.
             fault: None,
             ..Candidate::of(TouchKind::ExistingReferral)
@@ -471,6 +482,13 @@ mod tests {
         ParticipantId::new(Timestamp::UNIX_EPOCH, [tail; 10])
     }
 
+    fn bound(tail: u8) -> Bond {
+        Bond {
+            referrer_id: par(tail),
+            channel: Some(Channel::Qr),
+        }
+    }
+
     fn owner(code: &ReferralCode) -> CodeOwner {
         let referrer = |tail, active, is_referee| Referrer {
             id: par(tail),
@@ -522,7 +540,7 @@ mod tests {
     ) -> (Option<ParticipantId>, String) {
         let codes: Vec<ReferralCode> = codes.iter().map(|code| code.parse().unwrap()).collect();
         let evidence = Evidence {
-            bond: bond.map(par),
+            bond: bond.map(bound),
             offers: &[],
             tokens,
             codes: &codes,
@@ -727,7 +745,7 @@ mod tests {
                 is_below_referee: false,
             });
             let evidence = Evidence {
-                bond: bond.map(par),
+                bond: bond.map(bound),
                 offers: &[PresentedOffer {
                     offer: &offer,
                     referrer,
@@ -774,5 +792,19 @@ mod tests {
             touch_at: Some(day(90)),
         };
         assert_eq!(chosen, Some(expected));
+    }
+
+    /// Who came by a poster came by it, whatever they click later.
+    #[test]
+    fn a_bond_keeps_its_channel() {
+        let evidence = Evidence {
+            bond: Some(bound(ANN)),
+            offers: &[],
+            tokens: &[token(("BOB", 99), ("BOB", 99))],
+            codes: &[],
+            occurred_at: day(100),
+        };
+        let chosen = attribute(AttributionPolicy::default(), &evidence, owner).chosen;
+        assert_eq!(chosen.and_then(|chosen| chosen.channel), Some(Channel::Qr));
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::channel::Channel;
 use crate::code::ReferralCode;
 use crate::email::EmailAddress;
 use crate::id::{ParticipantId, ProgramId, ReferralId};
@@ -136,6 +137,8 @@ pub struct Referral {
     pub path: Vec<ParticipantId>,
     /// When it was made, on the program's clock.
     pub created_at: Timestamp,
+    /// The channel of the click that made it, if it was one.
+    pub channel: Option<Channel>,
     /// When the touch was that made it, if it was a click.
     pub touch_at: Option<Timestamp>,
     /// When the referee became a lead.

@@ -21,16 +21,15 @@ pub(super) fn bond(
     } = *inputs;
     let referrer = &found.referrer.0;
     let known = referee.bond.as_ref();
+    let chosen = attribution.chosen.as_ref();
     let mut bond = known.cloned().unwrap_or_else(|| Referral {
         id: view.id(),
         referrer_id: referrer.id,
         referee_id: referee.person.id,
         path: found.path.clone(),
         created_at: view.now,
-        touch_at: attribution
-            .chosen
-            .as_ref()
-            .and_then(|chosen| chosen.touch_at),
+        channel: chosen.and_then(|chosen| chosen.channel),
+        touch_at: chosen.and_then(|chosen| chosen.touch_at),
         lead_at: None,
         first_qualified_at: None,
         referrer_joined_at: referrer.created_at,

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
 use kith_domain::id::{ParticipantId, ProgramId, ReferralId};
@@ -197,6 +198,8 @@ pub struct ReferralItem {
     #[serde(with = "text")]
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    channel: Option<Channel>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     touch_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     lead_at: Option<Timestamp>,
@@ -220,6 +223,7 @@ impl Entity for Referral {
             referee_id: self.referee_id,
             path: self.path.iter().map(ToString::to_string).collect(),
             created_at: self.created_at,
+            channel: self.channel,
             touch_at: self.touch_at,
             lead_at: self.lead_at,
             first_qualified_at: self.first_qualified_at,
@@ -240,6 +244,7 @@ impl Entity for Referral {
                 .filter_map(|id| id.parse().ok())
                 .collect(),
             created_at: stored.created_at,
+            channel: stored.channel,
             touch_at: stored.touch_at,
             lead_at: stored.lead_at,
             first_qualified_at: stored.first_qualified_at,
