@@ -152,8 +152,9 @@ async fn give_back(
     let (program, person) = (redemption.program, redemption.participant_id);
     let key = keys::redemption_part(program, person, redemption.id, part);
     let noted: Option<RedemptionPart> = view.store.get_one(key).await?;
+    // Somebody gave it back between our two reads: the redemption says so by now.
     let Some(noted) = noted else {
-        return Err(WorkError::new("a part of a redemption is not there").into());
+        return Err(Undone::Outdated);
     };
     let place = |lot: &Lot| keys::lot(program, person, lot.unit, lot.credited_at, &lot.name);
     let present = view.store.get(noted.taken.iter().map(place)).await?;
