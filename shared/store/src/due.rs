@@ -162,33 +162,25 @@ impl Store {
         to: &str,
         limit: u16,
     ) -> Result<DuePage, StoreError> {
-        let mut backoff = Backoff::until(self.until);
-        loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .index_name("due")
-                .key_condition_expression("due_pk = :pk AND due_sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
-                .limit(i32::from(limit));
-            match request.send().await {
-                Ok(output) => {
-                    let more = output.last_evaluated_key.is_some();
-                    let entries = output
-                        .items
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|item| entry(&item))
-                        .collect();
-                    return Ok(DuePage { entries, more });
-                }
-                Err(error) if is_passing(&error) && backoff.wait().await => {}
-                Err(error) => return Err(StoreError::unavailable("reading what is due", error)),
-            }
-        }
+        let request = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .index_name("due")
+            .key_condition_expression("due_pk = :pk AND due_sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+            .limit(i32::from(limit));
+        let output = self.ask("reading what is due", request).await?;
+        let more = output.last_evaluated_key.is_some();
+        let entries = output
+            .items
+            .into_iter()
+            .flatten()
+            .filter_map(|item| entry(&item))
+            .collect();
+        Ok(DuePage { entries, more })
     }
 
     /// Claims an entry: puts it off, counts the attempt, and tells whom to wake. `None` when it is

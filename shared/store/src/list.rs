@@ -1,6 +1,8 @@
 //! Lists, newest first: index pages, merged over their shards, then the items themselves, strongly
 //! consistent, so that a list shows the present state of what it lists.
 
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -240,41 +242,61 @@ impl Store {
             Some(below) => below.to_owned().min(end()),
             None => end(),
         };
+        let request = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .index_name(index)
+            .key_condition_expression(format!(
+                "{index}_pk = :pk AND {index}_sk BETWEEN :from AND :to"
+            ))
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(end.clone()))
+            .scan_index_forward(false)
+            .limit(i32::from(query.limit.saturating_add(2)));
+        let output = self.ask("reading a list", request).await?;
+        let sk = format!("{index}_sk");
+        let entries: Vec<Listed> = output
+            .items
+            .into_iter()
+            .flatten()
+            .filter_map(|item| listed(item, &sk))
+            // The upper end is open.
+            .filter(|listed| listed.id != end)
+            .collect();
+        let last = output
+            .last_evaluated_key
+            .and_then(|key| key.get(&sk)?.as_s().ok().cloned());
+        Ok(IndexPage { entries, last })
+    }
+
+    /// Sends a query again as long as that can help and there is time.
+    pub(crate) async fn ask(
+        &self,
+        doing: &'static str,
+        request: QueryFluentBuilder,
+    ) -> Result<QueryOutput, StoreError> {
         let mut backoff = Backoff::until(self.until);
         loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .index_name(index)
-                .key_condition_expression(format!(
-                    "{index}_pk = :pk AND {index}_sk BETWEEN :from AND :to"
-                ))
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(end.clone()))
-                .scan_index_forward(false)
-                .limit(i32::from(query.limit.saturating_add(2)));
-            match request.send().await {
-                Ok(output) => {
-                    let sk = format!("{index}_sk");
-                    let entries: Vec<Listed> = output
-                        .items
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|item| listed(item, &sk))
-                        // The upper end is open.
-                        .filter(|listed| listed.id != end)
-                        .collect();
-                    let last = output
-                        .last_evaluated_key
-                        .and_then(|key| key.get(&sk)?.as_s().ok().cloned());
-                    return Ok(IndexPage { entries, last });
-                }
+            match request.clone().send().await {
+                Ok(output) => return Ok(output),
                 Err(error) if is_passing(&error) && backoff.wait().await => {}
-                Err(error) => return Err(StoreError::unavailable("reading a list", error)),
+                Err(error) => return Err(StoreError::unavailable(doing, error)),
             }
         }
+    }
+
+    /// A strongly consistent query of the table itself, from one sort key to another.
+    fn range(&self, pk: &str, from: &str, to: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&*self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
     }
 
     /// The first items of a partition whose sort keys begin as this key's does: a participant's
@@ -287,26 +309,18 @@ impl Store {
         prefix: &Key,
         limit: u16,
     ) -> Result<Vec<T>, StoreError> {
-        let mut backoff = Backoff::until(self.until);
-        loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", AttributeValue::S(prefix.pk.clone()))
-                .expression_attribute_values(":prefix", AttributeValue::S(prefix.sk.clone()))
-                .limit(i32::from(limit));
-            match request.send().await {
-                Ok(output) => {
-                    let items = output.items.into_iter().flatten().map(item::read);
-                    return Ok(items.collect::<Result<_, _>>()?);
-                }
-                Err(error) if is_passing(&error) && backoff.wait().await => {}
-                Err(error) => return Err(StoreError::unavailable("reading a list", error)),
-            }
-        }
+        let request = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(prefix.pk.clone()))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.sk.clone()))
+            .limit(i32::from(limit));
+        let output = self.ask("reading a list", request).await?;
+        let items = output.items.into_iter().flatten().map(item::read);
+        Ok(items.collect::<Result<_, _>>()?)
     }
 
     /// A participant's lots of a unit that were credited before an instant, oldest first.
@@ -372,27 +386,12 @@ impl Store {
         if from > to {
             return Ok((Vec::new(), false));
         }
-        let mut backoff = Backoff::until(self.until);
-        loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
-                .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-            match request.send().await {
-                Ok(output) => {
-                    let more = output.last_evaluated_key.is_some();
-                    return Ok((output.items.unwrap_or_default(), more));
-                }
-                Err(error) if is_passing(&error) && backoff.wait().await => {}
-                Err(error) => return Err(StoreError::unavailable("reading a list", error)),
-            }
-        }
+        let request = self
+            .range(pk, from, to)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let output = self.ask("reading a list", request).await?;
+        let more = output.last_evaluated_key.is_some();
+        Ok((output.items.unwrap_or_default(), more))
     }
 
     /// Whether a partition has any item whose sort key begins as this key's does.
@@ -420,46 +419,31 @@ impl Store {
             (true, after) => ("0", after.unwrap_or(END)),
             (false, after) => (after.unwrap_or("0"), END),
         };
-        let mut backoff = Backoff::until(self.until);
-        loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&*self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
-                .scan_index_forward(!newest_first)
-                .limit(i32::from(limit.saturating_add(1)));
-            match request.send().await {
-                Ok(output) => {
-                    let mut more = output.last_evaluated_key.is_some();
-                    let mut last = None;
-                    let mut items = Vec::new();
-                    for found in output.items.into_iter().flatten() {
-                        let sk = found.get("sk").and_then(|sk| sk.as_s().ok()).cloned();
-                        if sk.as_deref() == after {
-                            continue;
-                        }
-                        // One more was asked for than is shown, in case the first was seen before.
-                        if items.len() == usize::from(limit) {
-                            more = true;
-                            break;
-                        }
-                        last = sk;
-                        items.push(item::read(found)?);
-                    }
-                    return Ok(Page {
-                        items,
-                        next: last.filter(|_| more),
-                    });
-                }
-                Err(error) if is_passing(&error) && backoff.wait().await => {}
-                Err(error) => return Err(StoreError::unavailable("reading a list", error)),
+        let request = self
+            .range(pk, from, to)
+            .scan_index_forward(!newest_first)
+            .limit(i32::from(limit.saturating_add(1)));
+        let output = self.ask("reading a list", request).await?;
+        let mut more = output.last_evaluated_key.is_some();
+        let mut last = None;
+        let mut items = Vec::new();
+        for found in output.items.into_iter().flatten() {
+            let sk = found.get("sk").and_then(|sk| sk.as_s().ok()).cloned();
+            if sk.as_deref() == after {
+                continue;
             }
+            // One more was asked for than is shown, in case the first was seen before.
+            if items.len() == usize::from(limit) {
+                more = true;
+                break;
+            }
+            last = sk;
+            items.push(item::read(found)?);
         }
+        Ok(Page {
+            items,
+            next: last.filter(|_| more),
+        })
     }
 }
 
