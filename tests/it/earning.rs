@@ -10,13 +10,9 @@ use kith_store::faults::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, BROWSER, Program, World, purchase, text};
+use crate::world::{Answer, BROWSER, Program, World, eur, purchase, text};
 
 const DAY: i64 = 86_400;
-
-fn eur(amount: i64) -> Value {
-    json!({"amount": amount, "currency": "EUR"})
-}
 
 fn cash(id: &str, beneficiary: &Value, amount: i64) -> Value {
     json!({"id": id, "on": "purchase", "beneficiary": beneficiary,
@@ -36,12 +32,6 @@ fn friend() -> Value {
 async fn program(world: &World, incentives: Value) -> Program<'_> {
     let change = json!({"surveys": [], "incentives": incentives});
     world.program(change).await
-}
-
-async fn advance(program: &Program<'_>, seconds: i64) {
-    let body = json!({"seconds": seconds});
-    let answer = program.post("/test-clock/advance", body).await.expect(200);
-    assert_eq!(answer["settled"], true, "{answer}");
 }
 
 /// `incentive state`, of a conversion's rewards.
@@ -192,7 +182,7 @@ async fn an_unused_offer_expires() {
     let token = json!({"click_token": program.click(&ann).await});
     let offer = shop.offer(&token, BROWSER).await.expect(201);
     let codes = json!({"codes": [offer["voucher_code"]]});
-    advance(&program, 2 * DAY).await;
+    program.advance(2 * DAY).await;
     let order = program.convert("order-1", codes).await.expect(201);
     assert_eq!(order["attribution"]["reason"], "no_touch");
     assert_eq!(order["codes"][0]["is"], "voucher");
@@ -201,14 +191,14 @@ async fn an_unused_offer_expires() {
     // A new day, a new visit.
     let code = json!({"code": ann["code"]});
     let today = shop.offer(&code, BROWSER).await.expect(201);
-    advance(&program, DAY).await;
+    program.advance(DAY).await;
     let tomorrow = shop.offer(&code, BROWSER).await.expect(201);
     assert_ne!(today["id"], tomorrow["id"]);
     // An order of the time when it held may be told of late.
     let late = json!({"codes": [today["voucher_code"]], "occurred_at": "now"});
     let mut late = purchase("order-2", late);
     late["occurred_at"] = tomorrow["expires_at"].clone();
-    advance(&program, 5 * DAY).await;
+    program.advance(5 * DAY).await;
     late["occurred_at"] = order["recorded_at"].clone();
     let late = program.post("/conversions", late).await.expect(201);
     assert_eq!(late["attribution"]["reason"], "voucher", "{late}");
@@ -346,7 +336,7 @@ async fn offers_of_a_day_are_bounded() {
     let wait: i64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=DAY).contains(&wait), "{wait}");
     shop.offer(&code, &agents[0]).await.expect(200);
-    advance(&program, DAY).await;
+    program.advance(DAY).await;
     shop.offer(&code, "one more").await.expect(201);
     world.bundle.shutdown().await;
 }
@@ -720,7 +710,7 @@ async fn cap_of_ten(faulty: bool) {
     );
     world.settle().await;
     assert_eq!(program.balance(&ann, "EUR").await["pending"], 5_000);
-    advance(&program, 14 * DAY).await;
+    program.advance(14 * DAY).await;
     assert_eq!(program.balance(&ann, "EUR").await["available"], 5_000);
     crate::books::audit(&program).await;
     world.bundle.shutdown().await;

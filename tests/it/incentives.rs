@@ -5,11 +5,7 @@ use kith_store::items::IncentiveIdentity;
 use kith_store::{Store, keys};
 use serde_json::{Value, json};
 
-use crate::world::{Program, World};
-
-fn eur(amount: i64) -> Value {
-    json!({"amount": amount, "currency": "EUR"})
-}
+use crate::world::{Program, World, eur};
 
 fn cash(budget: Option<i64>) -> Value {
     let limits = budget.map_or(json!({}), |budget| json!({"budget": eur(budget)}));

@@ -4,13 +4,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::books::{all, audit};
-use crate::world::{Program, World, text};
+use crate::world::{Program, World, eur, text};
 
 const DAY: i64 = 86_400;
-
-fn eur(amount: i64) -> Value {
-    json!({"amount": amount, "currency": "EUR"})
-}
 
 fn cash(id: &str, amount: i64) -> Value {
     json!({"id": id, "on": "purchase", "beneficiary": "referrer", "reward": {"kind": "cash", "amount": eur(amount)}})
@@ -27,15 +23,6 @@ async fn program_with<'a>(world: &'a World, incentives: Value, change: Value) ->
         body[name] = value.clone();
     }
     world.program(body).await
-}
-
-/// Moves the program's clock, through everything that is due on the way.
-async fn advance(program: &Program<'_>, seconds: i64) {
-    let answer = program
-        .post("/test-clock/advance", json!({"seconds": seconds}))
-        .await
-        .expect(200);
-    assert_eq!(answer["settled"], true, "{answer}");
 }
 
 /// A purchase through a code.
@@ -174,12 +161,12 @@ async fn recurring_share_with_a_maximum_and_a_chargeback_that_is_won() {
     let month = pay("month-1", 4999).await;
     // 999.8 cents, rounded down.
     assert_eq!(month["rewards"][0]["value"], eur(999));
-    advance(&program, 30 * DAY).await;
+    program.advance(30 * DAY).await;
     assert_eq!(available(&program, &ann).await, 999);
 
     let upgrade = pay("month-2", 60_000).await;
     assert_eq!(upgrade["rewards"][0]["value"], eur(5000));
-    advance(&program, 30 * DAY).await;
+    program.advance(30 * DAY).await;
     assert_eq!(available(&program, &ann).await, 5999);
 
     let refunds = format!("/conversions/{}/refunds", text(&upgrade["id"]));
@@ -219,7 +206,7 @@ async fn recurring_share_with_a_maximum_and_a_chargeback_that_is_won() {
     assert_eq!(present["rewards"][0]["value"], eur(5000));
 
     // Ten months on, it is over.
-    advance(&program, 310 * DAY).await;
+    program.advance(310 * DAY).await;
     let late = pay("month-13", 4999).await;
     assert_eq!(reasons(&late), ["within_months_of_referral"]);
     world.settle().await;
@@ -324,7 +311,7 @@ async fn a_monthly_budget_spent_in_the_middle_of_a_burst() {
     assert_eq!(available(&program, &ann).await, 10_000);
     let exhausted = all(&program, "/events?type=budget.exhausted").await;
     assert_eq!(exhausted.len(), 1, "{exhausted:?}");
-    advance(&program, 31 * DAY).await;
+    program.advance(31 * DAY).await;
     let fresh = buy(&program, "next-month", &ann["code"], json!({})).await;
     assert_eq!(fresh["rewards"].as_array().unwrap().len(), 1);
     audit(&program).await;
@@ -627,7 +614,7 @@ async fn a_clock_that_is_advanced_stops_at_everything_that_is_due() {
     let ann = program.referrer("ann").await;
     let sold = buy(&program, "order-1", &ann["code"], json!({})).await;
     let start: jiff::Timestamp = text(&sold["recorded_at"]).parse().unwrap();
-    advance(&program, 14 * DAY).await;
+    program.advance(14 * DAY).await;
     let mut seen = Vec::new();
     for event in all(&program, "/events").await {
         let at: jiff::Timestamp = text(&event["created_at"]).parse().unwrap();

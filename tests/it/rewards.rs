@@ -16,7 +16,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::books::all;
-use crate::world::{Program, World, text};
+use crate::world::{Program, World, eur, text};
 
 const DAY: i64 = 86_400;
 
@@ -25,19 +25,9 @@ async fn world() -> World {
     World::with(|options| options.duplicates = Duplicates::AtOnce).await
 }
 
-fn eur(amount: i64) -> Value {
-    json!({"amount": amount, "currency": "EUR"})
-}
-
 async fn program_with(world: &World, incentives: Value) -> Program<'_> {
     let body = json!({"surveys": [], "incentives": incentives});
     world.program(body).await
-}
-
-async fn advance(program: &Program<'_>, seconds: i64) {
-    let path = "/test-clock/advance";
-    let answer = program.post(path, json!({"seconds": seconds})).await;
-    assert_eq!(answer.expect(200)["settled"], true, "{}", answer.text);
 }
 
 async fn give(program: &Program<'_>, person: &Value, kind: &str, value: Value) -> Value {
@@ -248,7 +238,7 @@ async fn given_twice_under_one_key_and_in_a_pause() {
         .patch("", json!({"state": "active"}))
         .await
         .expect(200);
-    advance(&program, 3_600).await;
+    program.advance(3_600).await;
     assert_eq!(reward(&program, &held["id"]).await["state"], "issued");
     assert_eq!(program.balance(&ann, "EUR").await["available"], 570);
     audit(&program, &[&ann]).await;
@@ -275,7 +265,7 @@ async fn a_refused_reward_fails_and_is_retried_by_hand() {
         .patch(&person, json!({"state": "suspended"}))
         .await
         .expect(200);
-    advance(&program, 14 * DAY).await;
+    program.advance(14 * DAY).await;
     let failed = reward(&program, id).await;
     assert_eq!(states(&failed), ["pending", "approved", "failed"]);
     assert_eq!(
@@ -285,7 +275,7 @@ async fn a_refused_reward_fails_and_is_retried_by_hand() {
     assert_eq!(facts(&program, "reward.failed").await, 1);
     assert_eq!(program.balance(&ann, "EUR").await["pending"], 500);
     // It stays so however often its message comes.
-    advance(&program, DAY).await;
+    program.advance(DAY).await;
     assert_eq!(states(&reward(&program, id).await).len(), 3);
     program
         .patch(&person, json!({"state": "active"}))
@@ -339,7 +329,7 @@ async fn rewards_expire_at_their_time() {
         .convert("order-1", json!({"codes": [ann["code"]]}))
         .await
         .expect(201);
-    advance(&program, 1).await;
+    program.advance(1).await;
     // A part of the points is spent, and the friend uses the discount.
     let spend = json!({"external_id": "s-1", "unit": "points", "amount": 30});
     let path = format!("/participants/{}/redemptions", text(&ann["id"]));
@@ -361,9 +351,9 @@ async fn rewards_expire_at_their_time() {
         .expect(201);
     world.settle().await;
 
-    advance(&program, 30 * DAY - 60).await;
+    program.advance(30 * DAY - 60).await;
     assert_eq!(facts(&program, "reward.expired").await, 0);
-    advance(&program, 60).await;
+    program.advance(60).await;
     for (incentive, state) in [
         ("points", "expired"),
         ("cash", "issued"),
@@ -493,7 +483,7 @@ async fn an_owners_codes_go_to_one_each_and_the_rest_wait_for_more() {
     assert_eq!(facts(&program, "voucher_list.low").await, 2);
 
     // Time passes, and they go on waiting: neither lost nor given up.
-    advance(&program, DAY).await;
+    program.advance(DAY).await;
     assert_eq!(treats(&program).await.1, 15);
     let parked = world
         .get(&world.test_key(), "/v1/operations")
@@ -596,7 +586,7 @@ async fn points_are_spent_oldest_first_and_come_back() {
     let mut given = Vec::new();
     for _ in 0..3 {
         given.push(give(&program, &ann, "points", json!({"points": 100})).await);
-        advance(&program, 60).await;
+        program.advance(60).await;
     }
     let path = format!("/participants/{}/redemptions", text(&ann["id"]));
     let spend = async |name: &str, amount: i64| {

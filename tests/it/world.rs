@@ -293,6 +293,13 @@ impl Program<'_> {
         rewards
     }
 
+    /// Moves the program's clock, through everything that is due on the way.
+    pub(crate) async fn advance(&self, seconds: i64) {
+        let body = json!({"seconds": seconds});
+        let answer = self.post("/test-clock/advance", body).await.expect(200);
+        assert_eq!(answer["settled"], true, "{answer}");
+    }
+
     pub(crate) async fn balance(&self, participant: &Value, unit: &str) -> Value {
         let answer = self
             .get(&format!(
@@ -309,6 +316,11 @@ impl Program<'_> {
             .cloned()
             .unwrap_or(Value::Null)
     }
+}
+
+/// An amount in euro cents.
+pub(crate) fn eur(cents: i64) -> Value {
+    json!({"amount": cents, "currency": "EUR"})
 }
 
 /// A purchase of 45 EUR by a new referee named after the order, changed.

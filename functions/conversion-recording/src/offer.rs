@@ -15,7 +15,7 @@ use kith_domain::offer::{
     self, OFFERS_PER_DAY_MAX, Offer, Visit, offer_of_click, offer_of_visitor,
 };
 use kith_domain::participant::Participant;
-use kith_domain::program::{AttributionModel, Program, ProgramState, days};
+use kith_domain::program::{AttributionModel, Program, days};
 use kith_domain::refund::REFEREES_LOST;
 use kith_domain::token::{ClickToken, Touch};
 use kith_edge::Invocation;
@@ -75,7 +75,7 @@ pub(crate) async fn make_offer(
             },
         )
         .await?;
-    check_state(&view.program)?;
+    Problem::unless_running(view.program.state, "makes no offers")?;
     let origin = match brought {
         Brought::Token(token) => by_token(&view, &token)?,
         Brought::Code(code) => {
@@ -148,21 +148,6 @@ fn read(request: &Request, program: ProgramId, recording: &Recording) -> Result<
     };
     let (brought,) = faults.all((brought,))?;
     Ok(brought)
-}
-
-/// Only a program that runs makes promises.
-fn check_state(program: &Program) -> Result<(), Problem> {
-    match program.state {
-        ProgramState::Active => Ok(()),
-        ProgramState::Paused => Err(Problem::conflict(
-            "program_paused",
-            "The program is paused: it makes no offers.",
-        )),
-        ProgramState::Archived => Err(Problem::conflict(
-            "program_archived",
-            "The program is archived: it makes no offers.",
-        )),
-    }
 }
 
 /// The touch of a token that a conversion would be attributed by: the first that holds, by the model.

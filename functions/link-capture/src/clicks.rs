@@ -6,7 +6,7 @@ use kith_domain::api_key::Scope;
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::id::ProgramId;
-use kith_domain::program::{Program, ProgramState};
+use kith_domain::program::Program;
 use kith_domain::token::{ClickToken, RefererClass};
 use kith_domain::visitor::gpc_opt_out;
 use kith_edge::Invocation;
@@ -64,7 +64,7 @@ pub(crate) async fn create(
         )
         .await?;
 
-    check_state(&view.program)?;
+    Problem::unless_running(view.program.state, "counts no clicks")?;
     let code = keys::code(view.program.mode, &told.code);
     let record = view.loaded.read::<CodeRecord>(&code)?;
     let opts_out = gpc_opt_out(request.header("sec-gpc"));
@@ -120,21 +120,6 @@ fn parse(request: &Request) -> Result<Told, Problem> {
         channel: channel.unwrap_or_default(),
         tracking: consent.flatten(),
     })
-}
-
-/// Only a program that runs counts clicks.
-fn check_state(program: &Program) -> Result<(), Problem> {
-    match program.state {
-        ProgramState::Active => Ok(()),
-        ProgramState::Paused => Err(Problem::conflict(
-            "program_paused",
-            "The program is paused: it counts no clicks.",
-        )),
-        ProgramState::Archived => Err(Problem::conflict(
-            "program_archived",
-            "The program is archived: it counts no clicks.",
-        )),
-    }
 }
 
 /// The code has to be one of the program's that works, and the visitor has to agree where they

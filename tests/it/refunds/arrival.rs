@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::books::{check_books, counters};
-use super::{balance, buy, cash, eur, kinds, program, refund, refund_order, reverse, reward};
-use crate::world::{World, text};
+use super::{balance, buy, cash, kinds, program, refund, refund_order, reverse, reward};
+use crate::world::{World, eur, text};
 
 /// A refund waits for its order, is told so as often as it asks, and applies in the order's own
 /// transaction.

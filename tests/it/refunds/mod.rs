@@ -6,12 +6,8 @@ mod race;
 
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Program, World, text};
+use crate::world::{Answer, Program, World, eur, text};
 use books::check_books;
-
-fn eur(amount: i64) -> Value {
-    json!({"amount": amount, "currency": "EUR"})
-}
 
 /// A rule on purchases, with more members.
 fn rule(id: &str, beneficiary: &str, reward: Value, more: Value) -> Value {

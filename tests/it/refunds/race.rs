@@ -7,8 +7,8 @@ use kith_store::faults::Fault;
 use serde_json::{Value, json};
 
 use super::books::{check_books, counters};
-use super::{balance, buy, cash, eur, program, refund, refund_order, reverse, reward};
-use crate::world::{Answer, Program, World, purchase, text};
+use super::{balance, buy, cash, program, refund, refund_order, reverse, reward};
+use crate::world::{Answer, Program, World, eur, purchase, text};
 
 /// Sends until it is decided, as clients do.
 async fn decided<A: Future<Output = Answer>>(call: impl Fn() -> A) -> Answer {

@@ -3,6 +3,7 @@
 //! `type` is `urn:kith:problem:{code}`: a name, since there is no page to lead to. `code` repeats
 //! it for clients, and is the contract; `detail` is for people and may change.
 
+use kith_domain::program::ProgramState;
 use serde_json::{Map, Value, json};
 
 use super::Response;
@@ -196,6 +197,20 @@ impl Problem {
             "The idempotency key was used before",
             "This idempotency key was used for a different request.",
         )
+    }
+
+    /// 409 unless the program runs; `what` it does not do otherwise: `makes no offers`.
+    ///
+    /// # Errors
+    /// `program_paused` and `program_archived`.
+    pub fn unless_running(state: ProgramState, what: &str) -> Result<(), Self> {
+        let (code, word) = match state {
+            ProgramState::Active => return Ok(()),
+            ProgramState::Paused => ("program_paused", "paused"),
+            ProgramState::Archived => ("program_archived", "archived"),
+        };
+        let detail = format!("The program is {word}: it {what}.");
+        Err(Self::conflict(code, detail))
     }
 
     /// 429.
