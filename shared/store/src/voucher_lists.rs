@@ -272,10 +272,15 @@ impl Commit {
         let was = Write::Replace(list.version);
         let key = keys::voucher_list(program, incentive);
         self.put(key, &warned, was, Indexes::default());
-        self.fact(Fact {
+        let told = Fact {
             rule_id: Some(incentive.clone()),
             ..Fact::new(FactKind::VoucherListLow)
-        });
+        };
+        // Many draws at once can empty a list before any of them sees it low: both are told then.
+        if warning == ListWarning::Empty && list.told.is_none() {
+            self.fact(told.clone());
+        }
+        self.fact(told);
     }
 
     /// Adds codes that are no vouchers yet, neither of this list nor in any other way. What is told of
