@@ -6,24 +6,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kith_contract::routes;
 use kith_local::template::{Document, EMBEDDED, LocalNames, Template};
 use serde_json::Value;
 
 /// What each room may use of the others. Whatever is not here may not be.
 const MAY_USE: &[(Room, &[Room])] = {
-    use Room::{Domain, Edge, Floor, Function, Local, Mail, Pages, Post, Store, Tests};
+    use Room::{Contract, Domain, Edge, Floor, Function, Local, Mail, Pages, Post, Store, Tests};
     &[
         (Domain, &[]),
+        (Contract, &[Domain]),
         (Pages, &[]),
         (Store, &[Domain]),
         (Mail, &[Domain]),
-        (Edge, &[Domain, Store]),
+        (Edge, &[Domain, Contract, Store]),
         (Post, &[Domain, Store, Edge, Mail]),
-        (Function, &[Domain, Store, Edge, Mail, Pages, Post]),
-        (Local, &[Domain, Store, Edge, Mail, Pages, Post, Function]),
+        (
+            Function,
+            &[Domain, Contract, Store, Edge, Mail, Pages, Post],
+        ),
+        (
+            Local,
+            &[Domain, Contract, Store, Edge, Mail, Pages, Post, Function],
+        ),
         (
             Tests,
-            &[Domain, Store, Edge, Mail, Pages, Post, Function, Local],
+            &[
+                Domain, Contract, Store, Edge, Mail, Pages, Post, Function, Local,
+            ],
         ),
         // What others are measured against must not share their code.
         (Floor, &[]),
@@ -82,6 +92,7 @@ const MAIN_LINES_MAX: usize = 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Room {
     Domain,
+    Contract,
     Store,
     Edge,
     Mail,
@@ -99,6 +110,7 @@ impl Room {
         let parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
         match parts.as_slice() {
             ["shared", "domain"] => Some(Self::Domain),
+            ["shared", "contract"] => Some(Self::Contract),
             ["shared", "store"] => Some(Self::Store),
             ["shared", "edge"] => Some(Self::Edge),
             ["shared", "mail"] => Some(Self::Mail),
@@ -331,6 +343,36 @@ fn functions_packages_and_samples_are_the_same() {
             "{function}"
         );
     }
+}
+
+/// What the gateway sends to a function is what the contract says that it answers; everything else
+/// goes to the function behind `$default`, which knows of all routes.
+#[test]
+fn the_template_routes_as_the_contract_says() {
+    let template = template();
+    let (default, named): (Vec<_>, Vec<_>) = template
+        .routes
+        .iter()
+        .partition(|route| route.path == "$default");
+    let default: Vec<&str> = default.iter().map(|route| route.package.as_str()).collect();
+    assert_eq!(default, ["program-api"]);
+    let named: BTreeSet<String> = named
+        .iter()
+        .map(|route| format!("{} {} {}", route.package, route.method, route.path))
+        .collect();
+    let promised: BTreeSet<String> = routes::ROUTES
+        .iter()
+        .filter(|route| route.function != "program-api")
+        .map(|route| {
+            format!(
+                "{} {} {}",
+                route.function,
+                route.method.as_str(),
+                route.path
+            )
+        })
+        .collect();
+    assert_eq!(named, promised);
 }
 
 /// A `main.rs` that grows hides a use case.

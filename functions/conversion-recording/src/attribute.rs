@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
+use kith_contract::routes;
 use kith_domain::attribution::{self, ByHand};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{Conversion, ConversionState};
@@ -49,7 +50,7 @@ pub(crate) async fn attribute_by_hand(
         .open(
             &request,
             &invocation,
-            Scope::ConversionsWrite,
+            &routes::ATTRIBUTE_CONVERSION,
             program,
             parsed,
             |order, mode| {
@@ -66,9 +67,7 @@ pub(crate) async fn attribute_by_hand(
         .read(&keys::conversion(program, id))?
         .ok_or_else(|| Problem::not_found("conversion"))?;
     if conversion.state != ConversionState::Unattributed {
-        return Err(
-            Problem::conflict("already_attributed", "The conversion has a referrer.").into(),
-        );
+        return Err(Problem::of(Code::AlreadyAttributed, "The conversion has a referrer.").into());
     }
     let referee = Referee::known(&mut view, conversion.referee_id, Vec::new()).await?;
     let (referrer_id, code) = match order.named {
@@ -84,7 +83,7 @@ pub(crate) async fn attribute_by_hand(
         .is_some_and(|bond| bond.referrer_id != referrer_id)
     {
         let detail = "The referee is bound to another referrer.";
-        return Err(Problem::conflict("referral_exists", detail).into());
+        return Err(Problem::of(Code::ReferralExists, detail).into());
     }
     let rules = rules_at(&view, conversion.occurred_at).await?;
     let named = NamedVouchers::default();
@@ -104,7 +103,7 @@ pub(crate) async fn attribute_by_hand(
         Hand::Loop(referrer) => {
             check(&referee, &referrer, recording.as_ref())?;
             let detail = "The referee stands above the referrer, who cannot refer them.";
-            return Err(Problem::conflict("referral_loop", detail).into());
+            return Err(Problem::of(Code::ReferralLoop, detail).into());
         }
     };
     check(&referee, &found.referrer.0, recording.as_ref())?;
@@ -142,14 +141,14 @@ pub(crate) async fn attribute_by_hand(
 /// Whether somebody can be the referrer that is named by hand.
 fn check(referee: &Referee, referrer: &Participant, recording: &Recording) -> Result<(), Ended> {
     if referee.is(referrer, &recording.identity) {
-        return Err(Problem::conflict("self_referral", "The referrer is the referee.").into());
+        return Err(Problem::of(Code::SelfReferral, "The referrer is the referee.").into());
     }
     if !referrer.is_active() {
-        return Err(Problem::conflict("referrer_suspended", "The referrer is suspended.").into());
+        return Err(Problem::of(Code::ReferrerSuspended, "The referrer is suspended.").into());
     }
     if referrer.codes.is_empty() {
         let detail = "Whoever refers has a code: add the referrer as a participant first.";
-        return Err(Problem::conflict("referrer_without_code", detail).into());
+        return Err(Problem::of(Code::ReferrerWithoutCode, detail).into());
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ mod vouchers;
 
 use std::sync::Arc;
 
-use http::Method;
+use kith_contract::routes;
 use kith_domain::email::IdentityKey;
 use kith_domain::signed::TokenKeys;
 use kith_edge::aws::Connection;
@@ -24,8 +24,6 @@ use kith_edge::http::{Cors, HttpFunction, Router, preflight};
 use kith_edge::session::{Gate, deciding};
 use kith_edge::{Environment, Function, StartError};
 use kith_store::Store;
-
-const OFFERS: &str = "/v1/programs/{program}/offers";
 
 /// How histories name this function.
 const ACTOR: &str = "conversion-recording";
@@ -61,37 +59,32 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         identity,
     });
     let router = Router::new()
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/conversions",
+        .serve(
+            &routes::RECORD_CONVERSION,
             deciding(&recording, record::record_conversion),
         )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/conversions/{conversion}/attribution",
+        .serve(
+            &routes::ATTRIBUTE_CONVERSION,
             deciding(&recording, attribute::attribute_by_hand),
         )
-        .route(
-            Method::POST,
-            OFFERS,
+        .serve(
+            &routes::MAKE_OFFER,
             Cors(deciding(&recording, offer::make_offer)),
         )
-        .route(Method::OPTIONS, OFFERS, preflight)
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/conversions/{conversion}/refunds",
+        .serve(&routes::MAKE_OFFER_PREFLIGHT, preflight)
+        .serve(
+            &routes::REFUND_CONVERSION,
             deciding(&recording, refund::refund_conversion),
         )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/refunds",
+        .serve(
+            &routes::REFUND_ORDER,
             deciding(&recording, refund::refund_order),
         )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/refunds/{refund}/reverse",
+        .serve(
+            &routes::REVERSE_REFUND,
             deciding(&recording, refund::reverse),
-        );
+        )
+        .fulfilling("conversion-recording");
     let warm = move || {
         let store = store.clone();
         async move { store.warm().await }

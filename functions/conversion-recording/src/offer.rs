@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
+use kith_contract::routes;
 use kith_domain::channel::Channel;
 use kith_domain::click::VisitorHash;
 use kith_domain::code::{ReferralCode, VoucherCode};
@@ -61,7 +62,7 @@ pub(crate) async fn make_offer(
         .open(
             &request,
             &invocation,
-            Scope::Clicks,
+            &routes::MAKE_OFFER,
             program,
             parsed,
             |brought, mode| match brought {
@@ -98,7 +99,7 @@ pub(crate) async fn make_offer(
     }
     let referrer: Option<Participant> = view.loaded.read(&person_key)?;
     if !referrer.is_some_and(|referrer| referrer.is_active()) {
-        return Err(Problem::conflict("referrer_suspended", "The referrer is suspended.").into());
+        return Err(Problem::of(Code::ReferrerSuspended, "The referrer is suspended.").into());
     }
     let counters = Counters::of(view.loaded.item(&counters_key));
     let of_today = counter(view.now);
@@ -228,7 +229,7 @@ fn again(offer: &Offer, now: Timestamp) -> Result<Response, Ended> {
 }
 
 fn no_offer(detail: &str) -> Ended {
-    Problem::conflict("no_offer", detail).into()
+    Problem::of(Code::NoOffer, detail).into()
 }
 
 fn new_offer(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kith_contract::problems::Code;
 use kith_domain::attribution::{CodeOwner, Referrer};
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailHash, IdentityKey};
@@ -51,8 +52,8 @@ impl Referee {
         if let (Some(by_id), Some(by_email)) = (by_id, by_email)
             && by_id != by_email
         {
-            return Err(Problem::conflict(
-                "identity_conflict",
+            return Err(Problem::of(
+                Code::IdentityConflict,
                 "The external id and the mail address belong to two different participants.",
             )
             .into());

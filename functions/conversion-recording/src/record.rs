@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
+use kith_contract::routes;
 use kith_domain::attribution::{self, Attribution, Evidence};
 use kith_domain::conversion::{CodeIs, CodeUse, Conversion, ConversionState, check_occurred_at};
 use kith_domain::fact::{Fact, FactKind};
@@ -43,7 +44,7 @@ pub(crate) async fn record_conversion(
         .open(
             &request,
             &invocation,
-            Scope::ConversionsWrite,
+            &routes::RECORD_CONVERSION,
             program,
             parsed,
             |report, mode| report.first_keys(program, mode),
@@ -185,8 +186,8 @@ async fn repeat(
         let faults = differences
             .into_iter()
             .map(|at| Fault::new(at, "differs from what is recorded"));
-        return Err(Problem::conflict(
-            "conversion_differs",
+        return Err(Problem::of(
+            Code::ConversionDiffers,
             "This event and external id are recorded with another content.",
         )
         .with_errors(faults.collect())

@@ -11,7 +11,8 @@ mod standing;
 
 use std::sync::Arc;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
+use kith_contract::routes;
 use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ConversionId, ProgramId, RefundId};
@@ -44,7 +45,7 @@ pub(crate) async fn refund_conversion(
         .open(
             &request,
             &invocation,
-            Scope::RefundsWrite,
+            &routes::REFUND_CONVERSION,
             program,
             parsed,
             |_, _| vec![key.clone()],
@@ -80,7 +81,7 @@ pub(crate) async fn refund_order(
         .open(
             &request,
             &invocation,
-            Scope::RefundsWrite,
+            &routes::REFUND_ORDER,
             program,
             parsed,
             |(sold, report), _| {
@@ -121,7 +122,7 @@ pub(crate) async fn reverse(
         .open(
             &request,
             &invocation,
-            Scope::RefundsWrite,
+            &routes::REVERSE_REFUND,
             program,
             parsed,
             |(), _| vec![key.clone()],
@@ -161,7 +162,7 @@ async fn repeat(session: &Session, report: &Report, refund: &Refund) -> Result<R
             .into_iter()
             .map(|at| Fault::new(at, "differs from what is recorded"));
         let detail = "This refund of the order is recorded with another content.";
-        let problem = Problem::conflict("refund_differs", detail);
+        let problem = Problem::of(Code::RefundDiffers, detail);
         return Err(problem.with_errors(faults.collect()).into());
     }
     let answer = Response::json(200, &wire::refund(refund));
@@ -410,8 +411,8 @@ fn refused(error: RefundError) -> Ended {
         RefundError::OtherCurrency => fault("/amount/currency"),
         RefundError::NoAmount => fault("/amount"),
         RefundError::Exceeds { left } => {
-            let problem = Problem::conflict(
-                "refund_exceeds_conversion",
+            let problem = Problem::of(
+                Code::RefundExceedsConversion,
                 "The refunds of a conversion never come to more than it.",
             );
             match left {
@@ -424,8 +425,7 @@ fn refused(error: RefundError) -> Ended {
 }
 
 fn too_many() -> Ended {
-    Problem::conflict(
-        "too_many_refunds",
+    Problem::of(Code::TooManyRefunds,
         format!(
             "An order has at most {REFUNDS_MAX} refunds, {WAITING_MAX} of them before its conversion."
         ),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kith_domain::api_key::Scope;
+use kith_contract::routes;
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::id::ProgramId;
@@ -57,7 +57,7 @@ pub(crate) async fn create(
         .open(
             &request,
             &invocation,
-            Scope::Clicks,
+            &routes::RECORD_CLICK,
             program,
             parsed,
             first_keys,

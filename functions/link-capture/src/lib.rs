@@ -25,7 +25,7 @@ mod referer;
 
 use std::sync::Arc;
 
-use http::Method;
+use kith_contract::routes;
 use kith_domain::mode::Mode;
 use kith_domain::signed::TokenKeys;
 use kith_edge::aws::Connection;
@@ -38,8 +38,6 @@ use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
 
 use crate::links::Links;
-
-const CLICKS: &str = "/v1/programs/{program}/clicks";
 
 /// What every request needs.
 #[derive(Debug)]
@@ -103,14 +101,14 @@ fn router(capture: &Arc<LinkCapture>) -> Router {
         }
     };
     Router::new()
-        .route(Method::GET, "/r/{code}", link(Mode::Live))
-        .route(Method::HEAD, "/r/{code}", link(Mode::Live))
-        .route(Method::GET, "/t/{code}", link(Mode::Test))
-        .route(Method::HEAD, "/t/{code}", link(Mode::Test))
-        .route(
-            Method::POST,
-            CLICKS,
+        .serve(&routes::FOLLOW_LINK, link(Mode::Live))
+        .serve(&routes::FOLLOW_LINK_HEAD, link(Mode::Live))
+        .serve(&routes::FOLLOW_TEST_LINK, link(Mode::Test))
+        .serve(&routes::FOLLOW_TEST_LINK_HEAD, link(Mode::Test))
+        .serve(
+            &routes::RECORD_CLICK,
             Cors(deciding(capture, clicks::create)),
         )
-        .route(Method::OPTIONS, CLICKS, preflight)
+        .serve(&routes::RECORD_CLICK_PREFLIGHT, preflight)
+        .fulfilling("link-capture")
 }

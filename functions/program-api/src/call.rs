@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
+use kith_contract::routes::Route;
 use kith_domain::email::IdentityKey;
 use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
@@ -40,12 +41,17 @@ pub(crate) struct Api {
 /// One call.
 pub(crate) struct Call {
     pub(crate) api: Arc<Api>,
+    pub(crate) route: &'static Route,
     pub(crate) request: Arc<Request>,
     pub(crate) invocation: Invocation,
 }
 
-/// Makes a handler of a use case.
-pub(crate) fn handler<F, A>(api: &Arc<Api>, use_case: F) -> impl Handler + use<F, A>
+/// Makes a handler of a route's use case.
+pub(crate) fn handler<F, A>(
+    api: &Arc<Api>,
+    route: &'static Route,
+    use_case: F,
+) -> impl Handler + use<F, A>
 where
     F: Fn(Call) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Response, Ended>> + Send + 'static,
@@ -53,6 +59,7 @@ where
     deciding(api, move |api, request, invocation| {
         use_case(Call {
             api,
+            route,
             request,
             invocation,
         })
@@ -85,7 +92,6 @@ impl Call {
     /// Opens a call within the program of the path.
     pub(crate) async fn program<T>(
         &self,
-        scope: Scope,
         parsed: Result<T, Problem>,
         first_keys: impl FnOnce(&T, ProgramId, Mode) -> Vec<Key>,
     ) -> Result<(Session, View, T), Ended> {
@@ -96,7 +102,7 @@ impl Call {
             .open(
                 &self.request,
                 &self.invocation,
-                scope,
+                self.route,
                 program,
                 parsed,
                 first_keys,
@@ -107,13 +113,18 @@ impl Call {
     /// Opens a call outside any program.
     pub(crate) async fn outside<T>(
         &self,
-        scope: Scope,
         parsed: Result<T, Problem>,
         first_keys: impl FnOnce(&T, Mode) -> Vec<Key>,
     ) -> Result<(Session, T), Ended> {
         self.api
             .gate
-            .open_operator(&self.request, &self.invocation, scope, parsed, first_keys)
+            .open_operator(
+                &self.request,
+                &self.invocation,
+                self.route,
+                parsed,
+                first_keys,
+            )
             .await
     }
 
@@ -257,25 +268,12 @@ pub(crate) async fn filtered<T: Entity>(
     Ok((kept, query.after))
 }
 
-/// Refuses callers that belong to one program.
-pub(crate) fn operator_only(session: &Session) -> Result<(), Problem> {
-    if session.caller.program.is_none() {
-        return Ok(());
-    }
-    Err(Problem::new(
-        403,
-        "operator_key_needed",
-        "The key may not do this",
-        "The key belongs to one program, and this concerns all of them.",
-    ))
-}
-
 /// Refuses programs that are not for tests.
 pub(crate) fn test_only(view: &View) -> Result<(), Problem> {
     match view.program.mode {
         Mode::Test => Ok(()),
-        Mode::Live => Err(Problem::conflict(
-            "not_a_test_program",
+        Mode::Live => Err(Problem::of(
+            Code::NotATestProgram,
             "Only test programs have a clock and recorded mails of their own.",
         )),
     }

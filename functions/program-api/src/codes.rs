@@ -1,6 +1,5 @@
 //! A participant's codes: add, switch off and on.
 
-use kith_domain::api_key::Scope;
 use kith_domain::code::ReferralCode;
 use kith_domain::id::ParticipantId;
 use kith_domain::words::words;
@@ -35,15 +34,11 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
         Ok((id, code))
     });
     let (session, view, (id, code)) = call
-        .program(
-            Scope::ParticipantsWrite,
-            parsed,
-            |(id, code), program, mode| {
-                let mut first = vec![keys::participant(program, *id)];
-                first.extend(code.as_ref().map(|code| keys::code(mode, code)));
-                first
-            },
-        )
+        .program(parsed, |(id, code), program, mode| {
+            let mut first = vec![keys::participant(program, *id)];
+            first.extend(code.as_ref().map(|code| keys::code(mode, code)));
+            first
+        })
         .await?;
     let mut person = Person::of(&view, id)?;
     let had = person.next.codes.len();
@@ -74,11 +69,9 @@ pub(crate) async fn switch(call: Call) -> Result<Response, Ended> {
         Ok((id, code, call.body()?))
     });
     let (session, view, (id, code, body)) = call
-        .program(
-            Scope::ParticipantsWrite,
-            parsed,
-            |(id, _, _), program, _| vec![keys::participant(program, *id)],
-        )
+        .program(parsed, |(id, _, _), program, _| {
+            vec![keys::participant(program, *id)]
+        })
         .await?;
     let mut person = Person::of(&view, id)?;
     let present = own_code(&written(&call, &view, &person.next)?, &code)?;

@@ -1,6 +1,5 @@
 //! What was recorded: conversions and referrals.
 
-use kith_domain::api_key::Scope;
 use kith_domain::conversion::{Conversion, ConversionState};
 use kith_domain::id::{ConversionId, ParticipantId, RefundId, RewardId};
 use kith_domain::participant::{Referral, ReferralState};
@@ -22,7 +21,6 @@ use crate::call::{Call, Paging, filtered};
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let (_, view, id) = call
         .program(
-            Scope::ConversionsRead,
             call.only_id("conversion"),
             |id: &ConversionId, program, _| vec![keys::conversion(program, *id)],
         )
@@ -83,15 +81,11 @@ impl Filter {
 /// `GET P/conversions`: all, or those of a party, an event, a state; or the one of an order.
 pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
     let (_, mut view, filter) = call
-        .program(
-            Scope::ConversionsRead,
-            Filter::read(&call),
-            |filter, program, _| {
-                let order = filter.order();
-                let key = order.map(|(event, id)| keys::order(program, event, id));
-                key.into_iter().collect()
-            },
-        )
+        .program(Filter::read(&call), |filter, program, _| {
+            let order = filter.order();
+            let key = order.map(|(event, id)| keys::order(program, event, id));
+            key.into_iter().collect()
+        })
         .await?;
     let program = view.program.id;
     let (found, next) = if let Some((event, external_id)) = filter.order() {
@@ -154,11 +148,9 @@ async fn with_rewards(view: &View, conversions: &[Conversion]) -> Result<Vec<Val
 /// `GET P/refunds/{refund}`.
 pub(crate) async fn read_refund(call: Call) -> Result<Response, Ended> {
     let (_, view, id) = call
-        .program(
-            Scope::ConversionsRead,
-            call.only_id("refund"),
-            |id: &RefundId, program, _| vec![keys::refund(program, *id)],
-        )
+        .program(call.only_id("refund"), |id: &RefundId, program, _| {
+            vec![keys::refund(program, *id)]
+        })
         .await?;
     let refund: Option<Refund> = view.loaded.read(&keys::refund(view.program.id, id))?;
     let refund = refund.ok_or_else(|| Problem::not_found("refund"))?;
@@ -172,9 +164,7 @@ pub(crate) async fn referrals(call: Call) -> Result<Response, Ended> {
         let state = fields.optional::<ReferralState>("state", faults);
         (referrer, state, call.paging(fields, faults))
     });
-    let (_, view, (referrer, state, paging)) = call
-        .program(Scope::ConversionsRead, query, |_, _, _| Vec::new())
-        .await?;
+    let (_, view, (referrer, state, paging)) = call.program(query, |_, _, _| Vec::new()).await?;
     let program = view.program.id;
     let mut query = paging.over(|limit| match referrer {
         Some(referrer) => ListQuery::of_party(program, referrer, ListName::Referrals, limit),

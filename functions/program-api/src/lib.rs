@@ -36,54 +36,21 @@ mod vouchers;
 
 use std::sync::Arc;
 
-use http::Method;
+use kith_contract::routes::{self, Route};
 use kith_edge::aws::Connection;
 use kith_edge::config::Variables;
 use kith_edge::desk::Desk;
 use kith_edge::http::{HttpFunction, Problem, Request, Response, Router};
 use kith_edge::sender::Queues;
-use kith_edge::session::Gate;
+use kith_edge::session::{Ended, Gate};
 use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
 use serde_json::json;
 
-use crate::call::{Api, handler};
+use crate::call::{Api, Call, handler};
 
-/// What other functions own. Their own routes fit first; here is only known which methods the paths
-/// have, for callers with another one.
-const ELSEWHERE: [(Method, &str); 22] = [
-    (Method::GET, "/r/{code}"),
-    (Method::GET, "/t/{code}"),
-    (Method::GET, "/r/{code}/qr.svg"),
-    (Method::GET, "/t/{code}/qr.svg"),
-    (Method::GET, "/s/{token}"),
-    (Method::POST, "/s/{token}"),
-    (Method::GET, "/u/{token}"),
-    (Method::POST, "/u/{token}"),
-    (Method::GET, "/.well-known/gpc.json"),
-    (Method::HEAD, "/r/{code}"),
-    (Method::HEAD, "/t/{code}"),
-    (Method::HEAD, "/s/{token}"),
-    (Method::HEAD, "/u/{token}"),
-    (Method::POST, "/v1/programs/{program}/clicks"),
-    (Method::OPTIONS, "/v1/programs/{program}/clicks"),
-    (Method::POST, "/v1/programs/{program}/offers"),
-    (Method::OPTIONS, "/v1/programs/{program}/offers"),
-    (Method::POST, "/v1/programs/{program}/conversions"),
-    (
-        Method::POST,
-        "/v1/programs/{program}/conversions/{conversion}/attribution",
-    ),
-    (
-        Method::POST,
-        "/v1/programs/{program}/conversions/{conversion}/refunds",
-    ),
-    (Method::POST, "/v1/programs/{program}/refunds"),
-    (
-        Method::POST,
-        "/v1/programs/{program}/refunds/{refund}/reverse",
-    ),
-];
+/// The name of this function in the contract.
+const NAME: &str = "program-api";
 
 /// The function, in an environment.
 ///
@@ -115,258 +82,108 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         let store = store.clone();
         async move { store.warm().await }
     };
-    Ok(Box::new(HttpFunction::new(router(&api)).warmed_by(warm)))
+    Ok(Box::new(HttpFunction::new(router(api)).warmed_by(warm)))
 }
 
-fn router(api: &Arc<Api>) -> Router {
-    let router = Router::new().route(Method::GET, "/healthz", health);
-    let router = participant_routes(program_routes(router, api), api);
-    let router = money_routes(router, api);
-    ELSEWHERE
-        .into_iter()
-        .fold(outcome_routes(router, api), |router, (method, pattern)| {
-            router.route(method, pattern, elsewhere)
-        })
+/// A router, and what the use cases behind it share.
+struct Routes {
+    router: Router,
+    api: Arc<Api>,
+}
+
+impl Routes {
+    fn on<F, A>(self, route: &'static Route, use_case: F) -> Self
+    where
+        F: Fn(Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Response, Ended>> + Send + 'static,
+    {
+        let handler = handler(&self.api, route, use_case);
+        Self {
+            router: self.router.serve(route, handler),
+            ..self
+        }
+    }
+}
+
+fn router(api: Arc<Api>) -> Router {
+    let routes = Routes {
+        router: Router::new().serve(&routes::READ_HEALTH, health),
+        api,
+    };
+    let routes = outcome_routes(participant_routes(program_routes(routes)));
+    let own = money_routes(routes).router.fulfilling(NAME);
+    // What others own is routed to them before. Here is only known which methods their paths have,
+    // for callers with another one.
+    let others = routes::ROUTES.iter().filter(|route| route.function != NAME);
+    others.fold(own, |router, route| router.serve(route, elsewhere))
 }
 
 /// Programs, keys, operations, and the world of a test program.
-fn program_routes(router: Router, api: &Arc<Api>) -> Router {
-    router
-        .route(Method::POST, "/v1/programs", handler(api, programs::create))
-        .route(Method::GET, "/v1/programs", handler(api, programs::list))
-        .route(
-            Method::GET,
-            "/v1/programs/{program}",
-            handler(api, programs::read),
-        )
-        .route(
-            Method::PATCH,
-            "/v1/programs/{program}",
-            handler(api, programs::change),
-        )
-        .route(Method::POST, "/v1/keys", handler(api, keys::create))
-        .route(Method::GET, "/v1/keys", handler(api, keys::list))
-        .route(Method::DELETE, "/v1/keys/{key}", handler(api, keys::revoke))
-        .route(
-            Method::GET,
-            "/v1/operations",
-            handler(api, operations::read),
-        )
-        .route(
-            Method::POST,
-            "/v1/operations/parked/{id}/retry",
-            handler(api, operations::retry),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/test-clock/advance",
-            handler(api, test_clock::advance),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/test-mails",
-            handler(api, test_mails::list),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/events",
-            handler(api, events::list),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/simulations",
-            handler(api, simulations::run),
-        )
+fn program_routes(routes: Routes) -> Routes {
+    routes
+        .on(&routes::CREATE_PROGRAM, programs::create)
+        .on(&routes::LIST_PROGRAMS, programs::list)
+        .on(&routes::READ_PROGRAM, programs::read)
+        .on(&routes::CHANGE_PROGRAM, programs::change)
+        .on(&routes::CREATE_KEY, keys::create)
+        .on(&routes::LIST_KEYS, keys::list)
+        .on(&routes::REVOKE_KEY, keys::revoke)
+        .on(&routes::READ_OPERATIONS, operations::read)
+        .on(&routes::RETRY_PARKED, operations::retry)
+        .on(&routes::ADVANCE_TEST_CLOCK, test_clock::advance)
+        .on(&routes::LIST_TEST_MAILS, test_mails::list)
+        .on(&routes::LIST_EVENTS, events::list)
+        .on(&routes::SIMULATE, simulations::run)
 }
 
 /// People and their codes.
-fn participant_routes(router: Router, api: &Arc<Api>) -> Router {
-    router
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/participants",
-            handler(api, participants::join),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/participants/search",
-            handler(api, participants::search),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/participants/{participant}",
-            handler(api, participants::read),
-        )
-        .route(
-            Method::PATCH,
-            "/v1/programs/{program}/participants/{participant}",
-            handler(api, participants::change),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/participants/{participant}/balance",
-            handler(api, participants::balance),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/participants/{participant}/redemptions",
-            handler(api, redemptions::spend),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/participants/{participant}/redemptions",
-            handler(api, redemptions::list),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/participants/{participant}/redemptions/{redemption}/reverse",
-            handler(api, redemptions::reverse),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/participants/{participant}/codes",
-            handler(api, codes::add),
-        )
-        .route(
-            Method::PATCH,
-            "/v1/programs/{program}/participants/{participant}/codes/{code}",
-            handler(api, codes::switch),
-        )
+fn participant_routes(routes: Routes) -> Routes {
+    routes
+        .on(&routes::JOIN_PARTICIPANT, participants::join)
+        .on(&routes::SEARCH_PARTICIPANTS, participants::search)
+        .on(&routes::READ_PARTICIPANT, participants::read)
+        .on(&routes::CHANGE_PARTICIPANT, participants::change)
+        .on(&routes::READ_BALANCE, participants::balance)
+        .on(&routes::SPEND_POINTS, redemptions::spend)
+        .on(&routes::LIST_REDEMPTIONS, redemptions::list)
+        .on(&routes::REVERSE_REDEMPTION, redemptions::reverse)
+        .on(&routes::ADD_CODE, codes::add)
+        .on(&routes::SWITCH_CODE, codes::switch)
 }
 
 /// What came of it all.
-fn outcome_routes(router: Router, api: &Arc<Api>) -> Router {
-    router
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/conversions",
-            handler(api, conversions::list),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/conversions/{conversion}",
-            handler(api, conversions::read),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/refunds/{refund}",
-            handler(api, conversions::read_refund),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/referrals",
-            handler(api, conversions::referrals),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/rewards",
-            handler(api, rewards::list),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/rewards",
-            handler(api, rewards::give),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/vouchers/redeem",
-            handler(api, vouchers::redeem),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/voucher-lists/{incentive}",
-            handler(api, voucher_lists::read),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/voucher-lists/{incentive}/codes",
-            handler(api, voucher_lists::add),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/rewards/{reward}",
-            handler(api, rewards::read),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/rewards/{reward}/approve",
-            handler(api, rewards::approve),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/rewards/{reward}/reject",
-            handler(api, rewards::reject),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/rewards/{reward}/cancel",
-            handler(api, rewards::cancel),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/rewards/{reward}/retry",
-            handler(api, rewards::retry),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/rewards/{reward}/redeem",
-            handler(api, rewards::redeem),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/surveys",
-            handler(api, surveys::list),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/nps",
-            handler(api, surveys::nps),
-        )
+fn outcome_routes(routes: Routes) -> Routes {
+    routes
+        .on(&routes::LIST_CONVERSIONS, conversions::list)
+        .on(&routes::READ_CONVERSION, conversions::read)
+        .on(&routes::READ_REFUND, conversions::read_refund)
+        .on(&routes::LIST_REFERRALS, conversions::referrals)
+        .on(&routes::LIST_REWARDS, rewards::list)
+        .on(&routes::GIVE_REWARD, rewards::give)
+        .on(&routes::REDEEM_VOUCHER, vouchers::redeem)
+        .on(&routes::READ_VOUCHER_LIST, voucher_lists::read)
+        .on(&routes::ADD_VOUCHER_CODES, voucher_lists::add)
+        .on(&routes::READ_REWARD, rewards::read)
+        .on(&routes::APPROVE_REWARD, rewards::approve)
+        .on(&routes::REJECT_REWARD, rewards::reject)
+        .on(&routes::CANCEL_REWARD, rewards::cancel)
+        .on(&routes::RETRY_REWARD, rewards::retry)
+        .on(&routes::REDEEM_REWARD, rewards::redeem)
+        .on(&routes::LIST_SURVEYS, surveys::list)
+        .on(&routes::READ_NPS, surveys::nps)
 }
 
 /// Payouts and the ledger.
-fn money_routes(router: Router, api: &Arc<Api>) -> Router {
-    router
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/payouts",
-            handler(api, payouts::create),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/payouts",
-            handler(api, payouts::list),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/payouts/{payout}",
-            handler(api, payouts::read),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/payouts/{payout}/lines",
-            handler(api, payouts::lines),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/payouts/{payout}/lines/{participant}",
-            handler(api, payouts::settle),
-        )
-        .route(
-            Method::POST,
-            "/v1/programs/{program}/payouts/{payout}/close",
-            handler(api, payouts::close),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/ledger/entries",
-            handler(api, ledger::entries),
-        )
-        .route(
-            Method::GET,
-            "/v1/programs/{program}/ledger/summary",
-            handler(api, ledger::summary),
-        )
+fn money_routes(routes: Routes) -> Routes {
+    routes
+        .on(&routes::CREATE_PAYOUT, payouts::create)
+        .on(&routes::LIST_PAYOUTS, payouts::list)
+        .on(&routes::READ_PAYOUT, payouts::read)
+        .on(&routes::LIST_PAYOUT_LINES, payouts::lines)
+        .on(&routes::SETTLE_PAYOUT_LINE, payouts::settle)
+        .on(&routes::CLOSE_PAYOUT, payouts::close)
+        .on(&routes::LIST_LEDGER_ENTRIES, ledger::entries)
+        .on(&routes::SUMMARISE_LEDGER, ledger::summary)
 }
 
 /// `GET /healthz`: the function runs. What it depends on shows where it is needed.

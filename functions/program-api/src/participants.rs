@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
 use kith_domain::fact::{Fact, FactKind};
@@ -59,20 +59,16 @@ pub(crate) async fn join(call: Call) -> Result<Response, Ended> {
     let parsed = call.body().and_then(Joining::read);
     let identity = &call.api.identity;
     let (session, mut view, joining) = call
-        .program(
-            Scope::ParticipantsWrite,
-            parsed,
-            |joining, program, mode| {
-                let mut first = vec![keys::external(program, &joining.external_id)];
-                let email = joining.profile.new_email();
-                first.extend(email.map(|email| email_key(identity, program, email)));
-                let code = joining.vanity_code.as_ref();
-                first.extend(code.map(|code| keys::code(mode, code)));
-                let referrer = joining.referred_by;
-                first.extend(referrer.map(|id| keys::participant(program, id)));
-                first
-            },
-        )
+        .program(parsed, |joining, program, mode| {
+            let mut first = vec![keys::external(program, &joining.external_id)];
+            let email = joining.profile.new_email();
+            first.extend(email.map(|email| email_key(identity, program, email)));
+            let code = joining.vanity_code.as_ref();
+            first.extend(code.map(|code| keys::code(mode, code)));
+            let referrer = joining.referred_by;
+            first.extend(referrer.map(|id| keys::participant(program, id)));
+            first
+        })
         .await?;
     let mut person = find(&call, &mut view, &joining).await?;
     joining.profile.apply(&mut person.next, view.now);
@@ -151,11 +147,11 @@ async fn bond(
     };
     if !referrer.is_active() {
         let detail = "Whoever is suspended does not refer.";
-        return Err(Problem::conflict("referrer_suspended", detail).into());
+        return Err(Problem::of(Code::ReferrerSuspended, detail).into());
     }
     if referrer.codes.is_empty() {
         let detail = "Whoever refers has a code: add the referrer as a participant first.";
-        return Err(Problem::conflict("referrer_without_code", detail).into());
+        return Err(Problem::of(Code::ReferrerWithoutCode, detail).into());
     }
     let mut tree = Tree::of_bonds(program);
     let (store, loaded) = (&view.store, &mut view.loaded);
@@ -165,7 +161,7 @@ async fn bond(
         .await?;
     let Some(place) = place else {
         let detail = "The participant cannot be referred by themselves, directly or indirectly.";
-        return Err(Problem::conflict("referral_loop", detail).into());
+        return Err(Problem::of(Code::ReferralLoop, detail).into());
     };
     let above = view
         .loaded
@@ -202,7 +198,6 @@ fn write_bond(commit: &mut Commit, view: &View, bond: &Referral) {
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let (_, view, id) = call
         .program(
-            Scope::ParticipantsRead,
             call.only_id("participant"),
             |id: &ParticipantId, program, _| vec![keys::participant(program, *id)],
         )
@@ -215,11 +210,9 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
 pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     let parsed = call.id("participant").and_then(|id| Ok((id, call.body()?)));
     let (session, mut view, (id, body)) = call
-        .program(
-            Scope::ParticipantsWrite,
-            parsed,
-            |(id, _): &(ParticipantId, Body), program, _| vec![keys::participant(program, *id)],
-        )
+        .program(parsed, |(id, _): &(ParticipantId, Body), program, _| {
+            vec![keys::participant(program, *id)]
+        })
         .await?;
     let mut person = Person::of(&view, id)?;
     call.if_match(person.next.version)?;
@@ -304,7 +297,7 @@ pub(crate) async fn search(call: Call) -> Result<Response, Ended> {
         }
     };
     let (_, mut view, wanted) = call
-        .program(Scope::ParticipantsRead, parsed, |wanted, program, mode| {
+        .program(parsed, |wanted, program, mode| {
             vec![key(wanted, program, mode)]
         })
         .await?;
@@ -334,7 +327,6 @@ pub(crate) async fn search(call: Call) -> Result<Response, Ended> {
 pub(crate) async fn balance(call: Call) -> Result<Response, Ended> {
     let (_, view, id) = call
         .program(
-            Scope::ParticipantsRead,
             call.only_id("participant"),
             |id: &ParticipantId, program, _| vec![keys::participant(program, *id)],
         )

@@ -6,7 +6,7 @@ mod lines;
 pub(crate) use lines::{list as lines, settle};
 
 use jiff::Timestamp;
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::PayoutId;
 use kith_domain::money::{Currency, Money};
@@ -35,7 +35,7 @@ struct Asked {
 pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
     let parsed = asked(&call);
     let (session, mut view, asked) = call
-        .program(Scope::PayoutsWrite, parsed, |asked, program, _| {
+        .program(parsed, |asked, program, _| {
             vec![keys::present_payout(program, asked.currency)]
         })
         .await?;
@@ -98,9 +98,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         let state = fields.optional::<PayoutState>("state", faults);
         (state, call.paging(fields, faults))
     });
-    let (_, mut view, (state, paging)) = call
-        .program(Scope::PayoutsRead, query, |_, _, _| Vec::new())
-        .await?;
+    let (_, mut view, (state, paging)) = call.program(query, |_, _, _| Vec::new()).await?;
     let program = view.program.id;
     let mut query = paging.over(|limit| ListQuery::of_program(program, ListName::Payouts, limit));
     query.state = state.map(|state| state.to_string());
@@ -118,16 +116,12 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
 /// `GET P/payouts/{payout}`.
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let (_, view, id) = call
-        .program(
-            Scope::PayoutsRead,
-            call.only_id("payout"),
-            |id: &PayoutId, program, _| {
-                vec![
-                    keys::payout(program, *id),
-                    keys::payout_totals(program, *id),
-                ]
-            },
-        )
+        .program(call.only_id("payout"), |id: &PayoutId, program, _| {
+            vec![
+                keys::payout(program, *id),
+                keys::payout_totals(program, *id),
+            ]
+        })
         .await?;
     Ok(Response::json(200, &written(&view, &loaded(&view, id)?)?))
 }
@@ -141,7 +135,7 @@ pub(crate) async fn close(call: Call) -> Result<Response, Ended> {
         Ok(id)
     });
     let (session, view, id) = call
-        .program(Scope::PayoutsWrite, parsed, |id: &PayoutId, program, _| {
+        .program(parsed, |id: &PayoutId, program, _| {
             vec![
                 keys::payout(program, *id),
                 keys::payout_totals(program, *id),
@@ -199,10 +193,10 @@ fn written(view: &View, payout: &Payout) -> Result<Value, Ended> {
 
 fn building() -> Problem {
     let detail = "The payout is being built; its lines can be settled once it is open.";
-    Problem::conflict("payout_building", detail)
+    Problem::of(Code::PayoutBuilding, detail)
 }
 
 fn open_lines(open: i64) -> Problem {
     let detail = format!("Lines that are neither paid nor failed: {open}.");
-    Problem::conflict("payout_open_lines", detail).with_member("open", Value::from(open))
+    Problem::of(Code::PayoutOpenLines, detail).with_member("open", Value::from(open))
 }

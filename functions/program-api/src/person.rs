@@ -1,5 +1,6 @@
 //! One person in a program, as read, and how a change of them is written.
 
+use kith_contract::problems::Code;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailAddress, EmailHash, IdentityKey};
 use kith_domain::fact::{Fact, FactKind};
@@ -71,9 +72,7 @@ impl Person {
         }
         let record: Option<CodeRecord> = view.loaded.read(&keys::code(view.program.mode, &code))?;
         if record.is_some() {
-            return Err(
-                Problem::conflict("code_taken", "The code belongs to somebody else.").into(),
-            );
+            return Err(Problem::of(Code::CodeTaken, "The code belongs to somebody else.").into());
         }
         self.add_code(code, CodeKind::Vanity)
     }
@@ -91,7 +90,7 @@ impl Person {
     fn add_code(&mut self, code: ReferralCode, kind: CodeKind) -> Result<(), Ended> {
         if self.next.codes.len() >= CODES_MAX {
             let detail = format!("A participant has at most {CODES_MAX} codes.");
-            return Err(Problem::conflict("too_many_codes", detail).into());
+            return Err(Problem::of(Code::TooManyCodes, detail).into());
         }
         self.new_codes.push(code.clone());
         self.next.codes.push(OwnCode {
@@ -168,8 +167,8 @@ fn hash(identity: &IdentityKey, program: ProgramId, email: &EmailAddress) -> Ema
 
 /// What is said points at two people.
 pub(crate) fn identity_conflict() -> Ended {
-    Problem::conflict(
-        "identity_conflict",
+    Problem::of(
+        Code::IdentityConflict,
         "The external id and the mail address belong to two different participants.",
     )
     .into()

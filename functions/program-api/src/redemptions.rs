@@ -1,6 +1,6 @@
 //! Spending points: record a redemption, reverse it, list them.
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::id::{ParticipantId, RedemptionId};
 use kith_domain::ledger::Balance;
 use kith_domain::money::{AMOUNT_MAX, Unit};
@@ -64,7 +64,7 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
         .id("participant")
         .and_then(|participant| Spending::read(participant, call.body()?));
     let (session, view, spending) = call
-        .program(Scope::RewardsWrite, parsed, |spending, program, _| {
+        .program(parsed, |spending, program, _| {
             let person = spending.participant;
             vec![
                 keys::participant(program, person),
@@ -85,7 +85,7 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
     }
     if !who.next.is_active() {
         let detail = "Whoever is suspended spends nothing.";
-        return Err(Problem::conflict("participant_suspended", detail).into());
+        return Err(Problem::of(Code::ParticipantSuspended, detail).into());
     }
     check_balance(&view, &spending)?;
     let redemption = Redemption {
@@ -126,7 +126,7 @@ fn repeated(known: &Redemption, spending: &Spending) -> Result<Response, Ended> 
         return Ok(Response::json(200, &wire::redemption(known)));
     }
     let detail = "The external id belongs to a redemption of another amount.";
-    Err(Problem::conflict("redemption_differs", detail).into())
+    Err(Problem::of(Code::RedemptionDiffers, detail).into())
 }
 
 fn check_balance(view: &View, spending: &Spending) -> Result<(), Ended> {
@@ -137,7 +137,7 @@ fn check_balance(view: &View, spending: &Spending) -> Result<(), Ended> {
         return Ok(());
     }
     let detail = format!("There are {} points to spend.", balance.available.max(0));
-    Err(Problem::conflict("insufficient_balance", detail).into())
+    Err(Problem::of(Code::InsufficientBalance, detail).into())
 }
 
 /// `POST P/participants/{participant}/redemptions/{redemption}/reverse`: the points were not spent
@@ -152,7 +152,6 @@ pub(crate) async fn reverse(call: Call) -> Result<Response, Ended> {
     });
     let (session, view, (participant, id)) = call
         .program(
-            Scope::RewardsWrite,
             parsed,
             |(participant, id): &(ParticipantId, RedemptionId), program, _| {
                 vec![keys::redemption(program, *participant, *id)]
@@ -187,7 +186,6 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
     });
     let (_, view, (participant, paging)) = call
         .program(
-            Scope::RewardsRead,
             parsed,
             |(participant, _): &(ParticipantId, Paging), program, _| {
                 vec![keys::participant(program, *participant)]

@@ -5,7 +5,7 @@ mod give;
 
 pub(crate) use give::give;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ConversionId, ParticipantId, RewardId};
@@ -33,9 +33,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         let state = fields.optional::<RewardState>("state", faults);
         (beneficiary, state, call.paging(fields, faults))
     });
-    let (_, view, (beneficiary, state, paging)) = call
-        .program(Scope::RewardsRead, query, |_, _, _| Vec::new())
-        .await?;
+    let (_, view, (beneficiary, state, paging)) = call.program(query, |_, _, _| Vec::new()).await?;
     let program = view.program.id;
     let mut query = paging.over(|limit| match beneficiary {
         Some(beneficiary) => ListQuery::of_party(program, beneficiary, ListName::Rewards, limit),
@@ -51,11 +49,9 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
 /// `GET P/rewards/{reward}`, with its history and, where a rule made it, the explanation.
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let (_, mut view, id) = call
-        .program(
-            Scope::RewardsRead,
-            call.only_id("reward"),
-            |id: &RewardId, program, _| vec![keys::reward(program, *id)],
-        )
+        .program(call.only_id("reward"), |id: &RewardId, program, _| {
+            vec![keys::reward(program, *id)]
+        })
         .await?;
     let reward = loaded(&view, id)?;
     let mut answer = wire::reward(&reward);
@@ -93,7 +89,7 @@ pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
     let reward = loaded(&view, id)?;
     if !reward.value.is_voucher() {
         let detail = "Cash is redeemed by a payout, points by spending them.";
-        return Err(Problem::conflict("not_a_voucher", detail).into());
+        return Err(Problem::of(Code::NotAVoucher, detail).into());
     }
     let usable = Usable::of_reward(&view.store, reward).await?;
     let by = session.actor();
@@ -134,7 +130,7 @@ async fn open(call: &Call) -> Result<(Session, View, (RewardId, Name)), Ended> {
         let (reason,) = faults.all((reason,))?;
         Ok((id, reason))
     });
-    call.program(Scope::RewardsWrite, parsed, |(id, _), program, _| {
+    call.program(parsed, |(id, _), program, _| {
         vec![keys::reward(program, *id)]
     })
     .await
@@ -152,7 +148,7 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
     };
     if next.state == RewardState::Approved && view.program.state != ProgramState::Active {
         let detail = "Rewards stay as they are until the program is active again.";
-        return Err(Problem::conflict("program_paused", detail).into());
+        return Err(Problem::of(Code::ProgramPaused, detail).into());
     }
     next.version = reward.version.saturating_add(1);
     let mut commit = view.commit();
@@ -174,10 +170,10 @@ fn loaded(view: &View, id: RewardId) -> Result<Reward, Ended> {
 
 fn refused(error: RewardError) -> Problem {
     let code = match error {
-        RewardError::StillHeld { .. } => "still_held",
-        RewardError::NotAllowed { .. } => "reward_state",
+        RewardError::StillHeld { .. } => Code::StillHeld,
+        RewardError::NotAllowed { .. } => Code::RewardState,
     };
-    Problem::conflict(code, format!("It cannot be done: {error}."))
+    Problem::of(code, format!("It cannot be done: {error}."))
 }
 
 fn fact_of(state: RewardState) -> Option<FactKind> {

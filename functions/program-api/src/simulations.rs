@@ -2,7 +2,6 @@
 //! nothing.
 
 use jiff::Timestamp;
-use kith_domain::api_key::Scope;
 use kith_domain::conversion::Conversion;
 use kith_domain::id::ConversionId;
 use kith_domain::incentive::Incentive;
@@ -75,9 +74,7 @@ impl Question {
 /// Replays what was recorded in a time through the scheme that is asked about.
 pub(crate) async fn run(call: Call) -> Result<Response, Ended> {
     let (_, view, question) = call
-        .program(Scope::RewardsRead, Question::read(&call), |_, _, _| {
-            Vec::new()
-        })
+        .program(Question::read(&call), |_, _, _| Vec::new())
         .await?;
     let recorded = recorded(&view, &question).await?;
     let schemes = Schemes {

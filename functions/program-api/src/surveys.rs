@@ -1,7 +1,7 @@
 //! What people answered: surveys one by one, and the Net Promoter Score.
 
 use jiff::{SignedDuration, Timestamp};
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::nps::{Nps, SCORE_MAX};
 use kith_domain::program::days;
 use kith_domain::survey::{CLOSES_AFTER_DAYS_MAX, DELAY_HOURS_MAX, Survey, SurveyState};
@@ -32,9 +32,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         let max_score = fields.integer_in("max_score", 0..=SCORE_MAX, faults);
         (state, max_score, call.paging(fields, faults))
     });
-    let (_, view, (state, max_score, paging)) = call
-        .program(Scope::SurveysRead, query, |_, _, _| Vec::new())
-        .await?;
+    let (_, view, (state, max_score, paging)) = call.program(query, |_, _, _| Vec::new()).await?;
     let program = view.program.id;
     let mut query = paging.over(|limit| ListQuery::of_program(program, ListName::Surveys, limit));
     query.state = state.map(|state| state.to_string());
@@ -98,9 +96,7 @@ pub(crate) async fn nps(call: Call) -> Result<Response, Ended> {
         let (from, to) = fields.period(faults);
         Asked { rule, from, to }
     });
-    let (_, view, asked) = call
-        .program(Scope::SurveysRead, query, |_, _, _| Vec::new())
-        .await?;
+    let (_, view, asked) = call.program(query, |_, _, _| Vec::new()).await?;
     let Counted { nps, sent } = count(&view, &asked).await?;
     let score = nps
         .score()
@@ -149,10 +145,8 @@ async fn count(view: &View, asked: &Asked) -> Result<Counted, Ended> {
             Some(next) => query.after = Some(next),
         }
     }
-    Err(Problem::new(
-        422,
-        "period_too_long",
-        "The period holds too much",
+    Err(Problem::of(
+        Code::PeriodTooLong,
         "Ask for a shorter period with `from` and `to`.",
     )
     .into())

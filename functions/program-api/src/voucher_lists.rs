@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::code::{CodeError, VoucherCode};
 use kith_domain::text::Slug;
 use kith_edge::desk::View;
@@ -48,7 +48,7 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
         Ok((incentive, codes))
     });
     let (session, view, (incentive, codes)) = call
-        .program(Scope::RewardsWrite, parsed, |(incentive, _), program, _| {
+        .program(parsed, |(incentive, _), program, _| {
             vec![keys::incentive(program, incentive)]
         })
         .await?;
@@ -74,7 +74,7 @@ fn check_incentive(view: &View, incentive: &Slug) -> Result<(), Ended> {
         return Ok(());
     }
     let detail = "The incentive gives no vouchers.";
-    Err(Problem::conflict("no_vouchers", detail).into())
+    Err(Problem::of(Code::NoVouchers, detail).into())
 }
 
 /// What is to become of each code. One that is a voucher already, in whatever way, is known.
@@ -157,11 +157,9 @@ async fn waiting(view: &View, incentive: &Slug, limit: u16) -> Result<Vec<Waitin
 /// `GET P/voucher-lists/{incentive}`.
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let (_, view, incentive) = call
-        .program(
-            Scope::RewardsRead,
-            call.only_id("incentive"),
-            |incentive: &Slug, program, _| vec![keys::incentive(program, incentive)],
-        )
+        .program(call.only_id("incentive"), |incentive: &Slug, program, _| {
+            vec![keys::incentive(program, incentive)]
+        })
         .await?;
     check_incentive(&view, &incentive)?;
     let stock = view

@@ -1,6 +1,6 @@
 //! Vouchers by their code: `POST P/vouchers/redeem`.
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::code::VoucherCode;
 use kith_domain::text::ExternalId;
 use kith_domain::voucher::{Claim, Use, VoucherRefusal, use_voucher};
@@ -33,7 +33,7 @@ impl Redeeming {
 pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
     let parsed = call.body().and_then(Redeeming::read);
     let (session, view, redeeming) = call
-        .program(Scope::RewardsWrite, parsed, |redeeming, program, _| {
+        .program(parsed, |redeeming, program, _| {
             vec![keys::voucher(program, &redeeming.code)]
         })
         .await?;
@@ -42,7 +42,7 @@ pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
     let voucher = voucher.ok_or_else(|| Problem::not_found("voucher"))?;
     if voucher.offer_id.is_some() {
         let detail = "The voucher is an offer's: the conversion that names it uses it.";
-        return Err(Problem::conflict("offer_voucher", detail).into());
+        return Err(Problem::of(Code::OfferVoucher, detail).into());
     }
     // One of the owner's list that nobody has yet is no voucher of anybody.
     let usable = Usable::of_voucher(&view.store, program, &voucher).await?;
@@ -69,9 +69,9 @@ pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
 /// How the API says why a voucher cannot be used.
 pub(crate) fn refused(refusal: VoucherRefusal) -> Problem {
     let code = match refusal {
-        VoucherRefusal::Redeemed => "voucher_redeemed",
-        VoucherRefusal::Expired => "voucher_expired",
-        VoucherRefusal::Void(_) => "voucher_void",
+        VoucherRefusal::Redeemed => Code::VoucherRedeemed,
+        VoucherRefusal::Expired => Code::VoucherExpired,
+        VoucherRefusal::Void(_) => Code::VoucherVoid,
     };
-    Problem::conflict(code, format!("It cannot be done: {refusal}."))
+    Problem::of(code, format!("It cannot be done: {refusal}."))
 }

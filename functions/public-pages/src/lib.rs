@@ -23,7 +23,7 @@ mod unsubscribe;
 
 use std::sync::Arc;
 
-use http::Method;
+use kith_contract::routes;
 use kith_domain::email::IdentityKey;
 use kith_domain::signed::TokenKeys;
 use kith_edge::aws::Connection;
@@ -73,30 +73,32 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
 }
 
 fn router(pages: &Arc<PublicPages>) -> Router {
-    const SURVEY: &str = "/s/{token}";
-    const UNSUBSCRIBE: &str = "/u/{token}";
     Router::new()
-        .route(Method::GET, SURVEY, Paged(deciding(pages, survey::show)))
-        .route(Method::HEAD, SURVEY, Paged(deciding(pages, survey::show)))
-        .route(Method::POST, SURVEY, Paged(deciding(pages, survey::answer)))
-        .route(
-            Method::GET,
-            UNSUBSCRIBE,
+        .serve(&routes::SHOW_SURVEY, Paged(deciding(pages, survey::show)))
+        .serve(
+            &routes::SHOW_SURVEY_HEAD,
+            Paged(deciding(pages, survey::show)),
+        )
+        .serve(
+            &routes::ANSWER_SURVEY,
+            Paged(deciding(pages, survey::answer)),
+        )
+        .serve(
+            &routes::SHOW_UNSUBSCRIBE,
             Paged(deciding(pages, unsubscribe::show)),
         )
-        .route(
-            Method::HEAD,
-            UNSUBSCRIBE,
+        .serve(
+            &routes::SHOW_UNSUBSCRIBE_HEAD,
             Paged(deciding(pages, unsubscribe::show)),
         )
-        .route(
-            Method::POST,
-            UNSUBSCRIBE,
+        .serve(
+            &routes::UNSUBSCRIBE,
             Paged(deciding(pages, unsubscribe::confirm)),
         )
-        .route(Method::GET, "/r/{code}/qr.svg", deciding(pages, qr::live))
-        .route(Method::HEAD, "/r/{code}/qr.svg", deciding(pages, qr::live))
-        .route(Method::GET, "/t/{code}/qr.svg", deciding(pages, qr::test))
-        .route(Method::HEAD, "/t/{code}/qr.svg", deciding(pages, qr::test))
-        .route(Method::GET, "/.well-known/gpc.json", privacy::control)
+        .serve(&routes::DRAW_QR_CODE, deciding(pages, qr::live))
+        .serve(&routes::DRAW_QR_CODE_HEAD, deciding(pages, qr::live))
+        .serve(&routes::DRAW_TEST_QR_CODE, deciding(pages, qr::test))
+        .serve(&routes::DRAW_TEST_QR_CODE_HEAD, deciding(pages, qr::test))
+        .serve(&routes::READ_PRIVACY_CONTROL, privacy::control)
+        .fulfilling("public-pages")
 }

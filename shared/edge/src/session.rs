@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use kith_contract::problems::Code;
+use kith_contract::routes::{Access, Route};
 use kith_domain::api_key::{Caller, KeyHash, PresentedKey, Scope};
 use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
@@ -116,7 +118,7 @@ impl Gate {
 
     /// Opens a call within a program: reads the caller's key, the program, the stored answer and
     /// the use case's first keys in one request, and checks them in this order: key, program,
-    /// scope, stored answer, body. `parsed` is the body; its faults are told to nobody who may not
+    /// scope (which the route names), stored answer, body. `parsed` is the body; its faults are told to nobody who may not
     /// call at all.
     ///
     /// # Errors
@@ -125,7 +127,7 @@ impl Gate {
         &self,
         request: &Request,
         invocation: &Invocation,
-        scope: Scope,
+        route: &'static Route,
         program: ProgramId,
         parsed: Result<T, Problem>,
         first_keys: impl FnOnce(&T, Mode) -> Vec<Key>,
@@ -152,7 +154,7 @@ impl Gate {
             return Err(Problem::not_found("program").into());
         };
         tracing::Span::current().record("program.id", tracing::field::display(program));
-        let parsed = session.enter(scope, parsed)?;
+        let parsed = session.enter(route, parsed)?;
         Ok((session, view, parsed))
     }
 
@@ -164,7 +166,7 @@ impl Gate {
         &self,
         request: &Request,
         invocation: &Invocation,
-        scope: Scope,
+        route: &'static Route,
         parsed: Result<T, Problem>,
         first_keys: impl FnOnce(&T, Mode) -> Vec<Key>,
     ) -> Result<(Session, T), Ended> {
@@ -183,7 +185,7 @@ impl Gate {
                 reads,
             )
             .await?;
-        let parsed = session.enter(scope, parsed)?;
+        let parsed = session.enter(route, parsed)?;
         Ok((session, parsed))
     }
 
@@ -336,9 +338,14 @@ fn stored(record: IdempotencyRecord) -> Response {
 
 impl Session {
     /// Scope, stored answer, body.
-    fn enter<T>(&self, scope: Scope, parsed: Result<T, Problem>) -> Result<T, Ended> {
-        if !self.caller.may(scope) {
+    fn enter<T>(&self, route: &Route, parsed: Result<T, Problem>) -> Result<T, Ended> {
+        let missing = |scope: &Scope| !self.caller.may(*scope);
+        if let Some(scope) = route.access.scope().filter(missing) {
             return Err(Problem::missing_scope(scope.as_str()).into());
+        }
+        if matches!(route.access, Access::Operator(_)) && self.caller.program.is_some() {
+            let detail = "The key belongs to one program, and this concerns all of them.";
+            return Err(Problem::of(Code::OperatorKeyNeeded, detail).into());
         }
         if let Some(answer) = self.replay_of(&self.loaded)? {
             return Err(Ended::Replayed(answer));

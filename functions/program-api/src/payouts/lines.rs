@@ -1,6 +1,6 @@
 //! The lines of a payout: read as JSON or as CSV, and settled one by one.
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, PayoutId};
 use kith_domain::ledger::{Account, transfer};
@@ -45,7 +45,7 @@ struct Wanted {
 pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
     let parsed = wanted(&call);
     let (_, view, wanted) = call
-        .program(Scope::PayoutsRead, parsed, |wanted, program, _| {
+        .program(parsed, |wanted, program, _| {
             vec![keys::payout(program, wanted.payout)]
         })
         .await?;
@@ -168,7 +168,7 @@ struct Settled {
 pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
     let parsed = settled(&call);
     let (session, view, settled) = call
-        .program(Scope::PayoutsWrite, parsed, |settled, program, _| {
+        .program(parsed, |settled, program, _| {
             vec![
                 keys::payout(program, settled.payout),
                 keys::payout_line(program, settled.payout, settled.participant),
@@ -188,7 +188,7 @@ pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
         .read(&keys::participant(program, settled.participant))?;
     let external_id: Option<ExternalId> = person.and_then(|person| person.external_id);
     let moved = step(line.state, settled.event)
-        .map_err(|error| Problem::conflict("line_state", format!("It cannot be done: {error}.")))?;
+        .map_err(|error| Problem::of(Code::LineState, format!("It cannot be done: {error}.")))?;
     let (commit, line) = match moved {
         LineStep::Unchanged => (session.commit(), line),
         LineStep::Moved(state) => {

@@ -1,6 +1,6 @@
 //! Rewards by hand: `POST P/rewards`.
 
-use kith_domain::api_key::Scope;
+use kith_contract::problems::Code;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::ParticipantId;
 use kith_domain::incentive::{POINTS_MAX, QUANTITY_MAX};
@@ -91,7 +91,7 @@ fn read_value(kind: &Member, value: Member, faults: &mut Faults) -> Option<Rewar
 pub(crate) async fn give(call: Call) -> Result<Response, Ended> {
     let parsed = call.body().and_then(Giving::read);
     let (session, view, giving) = call
-        .program(Scope::RewardsWrite, parsed, |giving, program, _| {
+        .program(parsed, |giving, program, _| {
             vec![keys::participant(program, giving.beneficiary_id)]
         })
         .await?;
@@ -101,7 +101,7 @@ pub(crate) async fn give(call: Call) -> Result<Response, Ended> {
         ProgramState::Paused => RewardState::Pending,
         ProgramState::Archived => {
             let detail = "An archived program gives no new rewards.";
-            return Err(Problem::conflict("program_archived", detail).into());
+            return Err(Problem::of(Code::ProgramArchived, detail).into());
         }
     };
     let reward = reward_of(&view, &giving, state, session.actor());
@@ -127,7 +127,7 @@ fn check_beneficiary(view: &View, id: ParticipantId) -> Result<(), Ended> {
     };
     if !person.is_active() {
         let detail = "Whoever is suspended gets no rewards.";
-        return Err(Problem::conflict("beneficiary_suspended", detail).into());
+        return Err(Problem::of(Code::BeneficiarySuspended, detail).into());
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Lets the pages of any shop call what browsers may call. A key is in the request and no cookie,
 //! so an origin gains nothing that the key does not give.
 
-use super::{Handler, Problem, Request, Response, record};
+use super::{Handler, Place, Problem, Request, Response};
 use crate::function::{BoxFuture, Invocation};
 
 /// How long a browser remembers the answer to a preflight: longer ones are cut by the browsers.
@@ -17,14 +17,12 @@ impl<H: Handler> Handler for Cors<H> {
         request: Request,
         invocation: Invocation,
     ) -> BoxFuture<'_, Result<Response, Problem>> {
-        let request_id = invocation.request_id.clone();
+        let place = Place::of(&request, &invocation);
         Box::pin(async move {
             let answer = self.0.handle(request, invocation).await;
-            let response = answer.unwrap_or_else(|problem| {
-                record(&problem);
-                problem.into_response(&request_id)
-            });
-            Ok(readable(response))
+            Ok(readable(
+                answer.unwrap_or_else(|problem| place.refusal(problem)),
+            ))
         })
     }
 }

@@ -20,6 +20,7 @@ pub use response::Response;
 pub use router::Router;
 
 use crate::causes::Causes;
+use crate::config::Origin;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
 
 /// What answers requests: a closure from a request to an answer, or a [`Router`].
@@ -89,25 +90,23 @@ impl HttpFunction {
         invocation: Invocation,
     ) -> Result<Box<RawValue>, FunctionError> {
         let request = Request::of_event(&event, self.proxy_hops)?;
-        let request_id = invocation.request_id.clone();
+        let place = Place::of(&request, &invocation);
         let is_head = request.method() == http::Method::HEAD;
         // Handlers fill in what they learn. The path itself stays out: codes and tokens stand in it.
         let span = tracing::info_span!(
             "request",
-            request.id = %request_id,
+            request.id = %place.request_id,
             http.method = %request.method(),
             http.route = request.route_key(),
             program.id = tracing::field::Empty,
         );
         let response = async {
             let work = AssertUnwindSafe(async { self.handler.handle(request, invocation).await });
-            let problem = match work.catch_unwind().await {
-                Ok(Ok(response)) => return response,
-                Ok(Err(problem)) => problem,
-                Err(_) => Problem::internal("the handler panicked"),
-            };
-            record(&problem);
-            problem.into_response(&request_id)
+            match work.catch_unwind().await {
+                Ok(Ok(response)) => response,
+                Ok(Err(problem)) => place.refusal(problem),
+                Err(_) => place.refusal(Problem::internal("the handler panicked")),
+            }
         }
         .instrument(span)
         .await;
@@ -133,6 +132,29 @@ impl Function for HttpFunction {
             Some(warm) => warm(),
             None => Box::pin(async {}),
         }
+    }
+}
+
+/// Where a request came in: what a refusal tells of it.
+struct Place {
+    host: String,
+    request_id: String,
+}
+
+impl Place {
+    fn of(request: &Request, invocation: &Invocation) -> Self {
+        Self {
+            host: request.domain_name().to_owned(),
+            request_id: invocation.request_id.clone(),
+        }
+    }
+
+    /// Writes the refusal down, and makes an answer of it that leads to its explanation.
+    fn refusal(&self, problem: Problem) -> Response {
+        record(&problem);
+        let origin = Origin::of_host(&self.host);
+        let origin = origin.as_ref().map_or("", Origin::as_str);
+        problem.into_response(origin, &self.request_id)
     }
 }
 

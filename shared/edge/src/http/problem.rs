@@ -1,8 +1,9 @@
 //! Refusals as RFC 9457 describes them: `application/problem+json`.
 //!
-//! `type` is `urn:kith:problem:{code}`: a name, since there is no page to lead to. `code` repeats
-//! it for clients, and is the contract; `detail` is for people and may change.
+//! `type` is the address of the page that explains the code. `code` repeats it for clients, and is
+//! the contract; `detail` is for people and may change.
 
+use kith_contract::problems::Code;
 use kith_domain::program::ProgramState;
 use serde_json::{Map, Value, json};
 
@@ -37,11 +38,8 @@ pub struct Problem(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    status: u16,
-    code: &'static str,
-    title: &'static str,
+    code: Code,
     detail: String,
-    retryable: bool,
     errors: Vec<Fault>,
     retry_after: Option<u32>,
     allow: Option<String>,
@@ -50,20 +48,12 @@ struct Parts {
 }
 
 impl Problem {
-    /// A problem of any kind; the constructors below name those of the contract.
+    /// A problem of the catalogue; `detail` tells of this case what the catalogue cannot.
     #[must_use]
-    pub fn new(
-        status: u16,
-        code: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn of(code: Code, detail: impl Into<String>) -> Self {
         Self(Box::new(Parts {
-            status,
             code,
-            title,
             detail: detail.into(),
-            retryable: false,
             errors: Vec::new(),
             retry_after: None,
             allow: None,
@@ -75,16 +65,14 @@ impl Problem {
     /// 400: the request cannot be read.
     #[must_use]
     pub fn unreadable_body(detail: impl Into<String>) -> Self {
-        Self::new(400, "unreadable_body", "The request cannot be read", detail)
+        Self::of(Code::UnreadableBody, detail)
     }
 
     /// 401: no valid credentials.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        Self::new(
-            401,
-            "unauthenticated",
-            "A valid key is needed",
+        Self::of(
+            Code::Unauthenticated,
             "Send an API key as `Authorization: Bearer <key>`.",
         )
     }
@@ -92,10 +80,8 @@ impl Problem {
     /// 403: a known caller without the scope.
     #[must_use]
     pub fn missing_scope(scope: &str) -> Self {
-        Self::new(
-            403,
-            "missing_scope",
-            "The key may not do this",
+        Self::of(
+            Code::MissingScope,
             format!("The key lacks the scope {scope}."),
         )
     }
@@ -103,52 +89,32 @@ impl Problem {
     /// 404: missing, or not the caller's to see; the two are answered alike.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
-        Self::new(
-            404,
-            "not_found",
-            "Not found",
-            format!("There is no such {what}."),
-        )
+        Self::of(Code::NotFound, format!("There is no such {what}."))
     }
 
     /// 405, with the methods that the path has.
     #[must_use]
     pub fn method_not_allowed(allow: impl Into<String>) -> Self {
         let allow = allow.into();
-        let mut problem = Self::new(
-            405,
-            "method_not_allowed",
-            "The path has no such method",
-            format!("The path has: {allow}."),
-        );
+        let mut problem = Self::of(Code::MethodNotAllowed, format!("The path has: {allow}."));
         problem.0.allow = Some(allow);
         problem
-    }
-
-    /// 409: a rule, or the state of things, stands against it.
-    #[must_use]
-    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(409, code, "The state of things does not allow it", detail)
     }
 
     /// 409 that may pass when repeated: somebody wrote in between.
     #[must_use]
     pub fn race(what: &str) -> Self {
-        let mut problem = Self::conflict(
-            "concurrent_change",
+        Self::of(
+            Code::ConcurrentChange,
             format!("The {what} changed while it was being written."),
-        );
-        problem.0.retryable = true;
-        problem
+        )
     }
 
     /// 412: the version that the caller edited is not the present one.
     #[must_use]
     pub fn version_conflict() -> Self {
-        Self::new(
-            412,
-            "version_conflict",
-            "It was changed in between",
+        Self::of(
+            Code::VersionConflict,
             "`If-Match` names another version than the present one.",
         )
     }
@@ -156,10 +122,8 @@ impl Problem {
     /// 413.
     #[must_use]
     pub fn body_too_large(bytes_max: usize) -> Self {
-        Self::new(
-            413,
-            "body_too_large",
-            "The body is too large",
+        Self::of(
+            Code::BodyTooLarge,
             format!("A body has at most {bytes_max} bytes."),
         )
     }
@@ -167,10 +131,8 @@ impl Problem {
     /// 415, naming the media type that is taken.
     #[must_use]
     pub fn unsupported_media_type(taken: &str) -> Self {
-        Self::new(
-            415,
-            "unsupported_media_type",
-            "The body is of another media type",
+        Self::of(
+            Code::UnsupportedMediaType,
             format!("Send the body as {taken}."),
         )
     }
@@ -178,12 +140,7 @@ impl Problem {
     /// 422 with every fault.
     #[must_use]
     pub fn invalid_request(errors: Vec<Fault>) -> Self {
-        let mut problem = Self::new(
-            422,
-            "invalid_request",
-            "The request is not acceptable",
-            "Every fault stands in `errors`.",
-        );
+        let mut problem = Self::of(Code::InvalidRequest, "Every fault stands in `errors`.");
         problem.0.errors = errors;
         problem
     }
@@ -191,10 +148,8 @@ impl Problem {
     /// 422: the idempotency key belongs to another request.
     #[must_use]
     pub fn idempotency_key_reused() -> Self {
-        Self::new(
-            422,
-            "idempotency_key_reused",
-            "The idempotency key was used before",
+        Self::of(
+            Code::IdempotencyKeyReused,
             "This idempotency key was used for a different request.",
         )
     }
@@ -206,23 +161,17 @@ impl Problem {
     pub fn unless_running(state: ProgramState, what: &str) -> Result<(), Self> {
         let (code, word) = match state {
             ProgramState::Active => return Ok(()),
-            ProgramState::Paused => ("program_paused", "paused"),
-            ProgramState::Archived => ("program_archived", "archived"),
+            ProgramState::Paused => (Code::ProgramPaused, "paused"),
+            ProgramState::Archived => (Code::ProgramArchived, "archived"),
         };
         let detail = format!("The program is {word}: it {what}.");
-        Err(Self::conflict(code, detail))
+        Err(Self::of(code, detail))
     }
 
     /// 429.
     #[must_use]
     pub fn too_many_requests(retry_after_seconds: u32) -> Self {
-        let mut problem = Self::new(
-            429,
-            "too_many_requests",
-            "Too many requests",
-            "Wait before calling again.",
-        );
-        problem.0.retryable = true;
+        let mut problem = Self::of(Code::TooManyRequests, "Wait before calling again.");
         problem.0.retry_after = Some(retry_after_seconds);
         problem
     }
@@ -230,13 +179,10 @@ impl Problem {
     /// 503: something that is needed does not answer in time. Nothing is known to have happened.
     #[must_use]
     pub fn unavailable(retry_after_seconds: u32) -> Self {
-        let mut problem = Self::new(
-            503,
-            "unavailable",
-            "Not available at the moment",
+        let mut problem = Self::of(
+            Code::Unavailable,
             "Repeat the request after a while, with the same idempotency key if it had one.",
         );
-        problem.0.retryable = true;
         problem.0.retry_after = Some(retry_after_seconds);
         problem
     }
@@ -244,13 +190,10 @@ impl Problem {
     /// 503: there was more to count than one call counts. What was counted is kept.
     #[must_use]
     pub fn still_counting(retry_after_seconds: u32) -> Self {
-        let mut problem = Self::new(
-            503,
-            "still_counting",
-            "Not counted to the end yet",
+        let mut problem = Self::of(
+            Code::StillCounting,
             "There is more to count than one call can. What was counted is kept: repeat the call.",
         );
-        problem.0.retryable = true;
         problem.0.retry_after = Some(retry_after_seconds);
         problem
     }
@@ -258,10 +201,8 @@ impl Problem {
     /// 500: our bug.
     #[must_use]
     pub fn internal(cause: impl Into<BoxError>) -> Self {
-        let mut problem = Self::new(
-            500,
-            "internal",
-            "It went wrong here",
+        let mut problem = Self::of(
+            Code::Internal,
             "The fault is ours. It was recorded under `instance`.",
         );
         problem.0.cause = Some(cause.into());
@@ -292,13 +233,13 @@ impl Problem {
     /// The status.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.0.status
+        self.0.code.status()
     }
 
     /// The stable name.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.0.code
+        self.0.code.as_str()
     }
 
     /// What went wrong, for people.
@@ -316,7 +257,7 @@ impl Problem {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.0.retryable
+        self.0.code.is_retryable()
     }
 
     /// What went wrong underneath. Not for clients.
@@ -325,21 +266,21 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
-    /// The answer; `instance` is the id of the request.
+    /// The answer; `origin` is where explanations stand, and may be empty, and `instance` is the id
+    /// of the request.
     #[must_use]
-    pub fn into_response(self, instance: &str) -> Response {
+    pub fn into_response(self, origin: &str, instance: &str) -> Response {
         let parts = *self.0;
+        let code = parts.code;
         let mut members = parts.members;
-        members.insert(
-            "type".to_owned(),
-            json!(format!("urn:kith:problem:{}", parts.code)),
-        );
-        members.insert("title".to_owned(), json!(parts.title));
-        members.insert("status".to_owned(), json!(parts.status));
+        let explained = format!("{origin}/problems/{}", code.as_str());
+        members.insert("type".to_owned(), json!(explained));
+        members.insert("title".to_owned(), json!(code.title()));
+        members.insert("status".to_owned(), json!(code.status()));
         members.insert("detail".to_owned(), json!(parts.detail));
         members.insert("instance".to_owned(), json!(instance));
-        members.insert("code".to_owned(), json!(parts.code));
-        members.insert("retryable".to_owned(), json!(parts.retryable));
+        members.insert("code".to_owned(), json!(code.as_str()));
+        members.insert("retryable".to_owned(), json!(code.is_retryable()));
         if !parts.errors.is_empty() {
             let errors = parts
                 .errors
@@ -348,7 +289,7 @@ impl Problem {
             members.insert("errors".to_owned(), errors.collect());
         }
         let mut response = Response::text(
-            parts.status,
+            code.status(),
             "application/problem+json",
             Value::Object(members).to_string(),
         )
@@ -359,7 +300,7 @@ impl Problem {
         if let Some(allow) = parts.allow {
             response = response.header("allow", allow);
         }
-        if parts.status == 401 {
+        if code.status() == 401 {
             response = response.header("www-authenticate", "Bearer");
         }
         response
@@ -368,7 +309,7 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.0.code, self.0.detail)
+        write!(f, "{}: {}", self.0.code.as_str(), self.0.detail)
     }
 }
 
@@ -382,7 +323,7 @@ mod tests {
             .with_member("status", json!("forged"))
             .with_member("hint", json!("x"))
             .caused_by("secret cause");
-        let response = problem.into_response("req-1");
+        let response = problem.into_response("https://kith.example", "req-1");
         assert_eq!(response.status(), 422);
         assert_eq!(
             response.header_value("content-type"),
@@ -392,7 +333,7 @@ mod tests {
         assert_eq!(
             body,
             json!({
-                "type": "urn:kith:problem:invalid_request",
+                "type": "https://kith.example/problems/invalid_request",
                 "title": "The request is not acceptable",
                 "status": 422,
                 "detail": "Every fault stands in `errors`.",
@@ -446,7 +387,7 @@ mod tests {
                 Some(("allow", "GET, POST")),
             ),
             (
-                Problem::conflict("code_taken", "x"),
+                Problem::of(Code::CodeTaken, "x"),
                 409,
                 "code_taken",
                 false,
@@ -515,7 +456,7 @@ mod tests {
                 (problem.status(), problem.code(), problem.is_retryable()),
                 (status, code, retryable)
             );
-            let response = problem.into_response("req-1");
+            let response = problem.into_response("https://kith.example", "req-1");
             assert_eq!(response.status(), status);
             assert!(!response.body_text().contains("cause"));
             if let Some((name, value)) = header {

@@ -123,6 +123,11 @@ impl Request {
             .ok_or_else(|| Problem::not_found(what))
     }
 
+    /// The host that was called.
+    pub(super) fn domain_name(&self) -> &str {
+        &self.domain_name
+    }
+
     pub(crate) fn set_path_parameters(&mut self, parameters: BTreeMap<String, String>) {
         self.path_parameters = parameters;
     }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
+use kith_contract::routes::{self, Route as Contracted};
 
 use super::request::decode_strictly;
 use super::{Handler, Problem, Request, Response};
@@ -47,6 +48,12 @@ impl Router {
         Self::default()
     }
 
+    /// Adds a route of the contract.
+    #[must_use]
+    pub fn serve(self, route: &'static Contracted, handler: impl Handler) -> Self {
+        self.route(method(route.method), route.path, handler)
+    }
+
     /// Adds a route. A segment in braces is a parameter, which is never empty; the handler asks for
     /// it by [`Request::path_parameter`]. A second route of the same method and shape is never
     /// reached.
@@ -74,12 +81,25 @@ impl Router {
         self
     }
 
-    /// Every route: method and pattern, in the order in which they were added by path.
-    pub fn routes(&self) -> impl Iterator<Item = (&Method, &'static str)> {
-        self.paths
-            .iter()
-            .flat_map(|path| &path.methods)
-            .map(|route| (&route.method, route.pattern))
+    /// This router, which must have exactly the routes that the contract gives to a function. A
+    /// difference is a bug that stops the first start of a debug build.
+    #[must_use]
+    pub fn fulfilling(self, function: &str) -> Self {
+        debug_assert_eq!(self.differs_from(function), Vec::<String>::new());
+        self
+    }
+
+    /// Method and pattern of each route that is here and not in the contract, or the other way
+    /// round.
+    fn differs_from(&self, function: &str) -> Vec<String> {
+        let served = self.paths.iter().flat_map(|path| &path.methods);
+        let served: BTreeSet<String> = served
+            .map(|route| format!("{} {}", route.method, route.pattern))
+            .collect();
+        let promised: BTreeSet<String> = routes::of(function)
+            .map(|route| format!("{} {}", route.method.as_str(), route.path))
+            .collect();
+        served.symmetric_difference(&promised).cloned().collect()
     }
 
     fn find(&self, request: &Request) -> Result<(&Route, BTreeMap<String, String>), Problem> {
@@ -162,6 +182,18 @@ impl Handler for Router {
             }
             Err(problem) => Box::pin(std::future::ready(Err(problem))),
         }
+    }
+}
+
+/// A method of the contract.
+fn method(method: routes::Method) -> Method {
+    match method {
+        routes::Method::Get => Method::GET,
+        routes::Method::Head => Method::HEAD,
+        routes::Method::Post => Method::POST,
+        routes::Method::Patch => Method::PATCH,
+        routes::Method::Delete => Method::DELETE,
+        routes::Method::Options => Method::OPTIONS,
     }
 }
 
@@ -277,7 +309,7 @@ mod tests {
             let allow = router()
                 .handle(request(method, path), invocation.clone())
                 .await
-                .map_err(|problem| problem.into_response(""))
+                .map_err(|problem| problem.into_response("", ""))
                 .err();
             match expected {
                 Ok(text) => assert_eq!(answer, Ok(text.to_owned()), "{method} {path}"),
