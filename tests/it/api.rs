@@ -219,6 +219,20 @@ async fn a_program_is_validated_whole_versioned_and_guarded() {
         .header("if-match", "\"1\"")
         .json(&json!({"hold_days": 4}));
     assert_eq!(world.send(stale).await.problem(412), "version_conflict");
+    for (tag, status) in [
+        ("2", 422),
+        ("\"2", 422),
+        ("W/\"2\"", 412),
+        ("\"1\", \"2\"", 200),
+        ("*", 200),
+    ] {
+        let edit = world
+            .request(Method::PATCH, &path)
+            .bearer_auth(&key)
+            .header("if-match", tag)
+            .json(&json!({"hold_days": 3}));
+        assert_eq!(world.send(edit).await.status, status, "{tag}");
+    }
     let other = json!({"incentives": [{"id": "thank-you", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "points", "points": 5}}]});
     assert!(world.patch(&key, &path, other).await.status == 409);
     world.bundle.shutdown().await;

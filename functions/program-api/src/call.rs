@@ -13,7 +13,7 @@ use kith_edge::Invocation;
 use kith_edge::config::Origin;
 use kith_edge::desk::View;
 use kith_edge::fields::Fields;
-use kith_edge::http::{Handler, Problem, Request, Response};
+use kith_edge::http::{Fault, Handler, Problem, Request, Response};
 use kith_edge::json::{self, Faults, Object};
 use kith_edge::sender::Queues;
 use kith_edge::session::{Ended, Gate, Session, deciding};
@@ -174,12 +174,17 @@ impl Call {
 
     /// Refuses an edit of another version than the present one.
     pub(crate) fn if_match(&self, version: u64) -> Result<(), Problem> {
-        let present = format!("\"{version}\"");
-        let names = |tags: &str| {
-            let mut tags = tags.split(',').map(str::trim);
-            tags.any(|tag| tag == "*" || tag == present)
+        let Some(header) = self.request.header("if-match") else {
+            return Ok(());
         };
-        if self.request.header("if-match").is_none_or(names) {
+        let tags: Vec<&str> = header.split(',').map(str::trim).collect();
+        if !tags.iter().all(|tag| is_entity_tag(tag)) {
+            let detail = "must be a version in quotation marks, such as \"3\"";
+            let fault = Fault::new("/headers/if-match", detail);
+            return Err(Problem::invalid_request(vec![fault]));
+        }
+        let present = format!("\"{version}\"");
+        if tags.iter().any(|tag| *tag == "*" || *tag == present) {
             Ok(())
         } else {
             Err(Problem::version_conflict())
@@ -235,6 +240,16 @@ impl Call {
         filters.sort_unstable();
         format!("{}?{}", self.request.path(), filters.join("&"))
     }
+}
+
+/// Whether a text is `*` or an entity tag (RFC 9110, section 8.8.3). A forgotten quotation mark would
+/// look like a lost update otherwise.
+fn is_entity_tag(text: &str) -> bool {
+    let quoted = text.strip_prefix("W/").unwrap_or(text);
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    text == "*" || inner.is_some_and(|inner| !inner.contains('"'))
 }
 
 /// A page of those of a list that a further filter keeps, and the id that it goes on behind.

@@ -137,14 +137,15 @@ impl Function for HttpFunction {
 
 /// Where a request came in: what a refusal tells of it.
 struct Place {
-    host: String,
+    /// What the caller believes to have called: explanations stand there too.
+    address: String,
     request_id: String,
 }
 
 impl Place {
     fn of(request: &Request, invocation: &Invocation) -> Self {
         Self {
-            host: request.domain_name().to_owned(),
+            address: request.called_address(),
             request_id: invocation.request_id.clone(),
         }
     }
@@ -152,7 +153,7 @@ impl Place {
     /// Writes the refusal down, and makes an answer of it that leads to its explanation.
     fn refusal(&self, problem: Problem) -> Response {
         record(&problem);
-        let origin = Origin::of_host(&self.host);
+        let origin = self.address.parse::<Origin>();
         let origin = origin.as_ref().map_or("", Origin::as_str);
         problem.into_response(origin, &self.request_id)
     }
@@ -212,6 +213,41 @@ mod tests {
             (&head["statusCode"], &head["body"]),
             (&json!(200), &json!(""))
         );
+    }
+
+    /// Whoever follows the type of a problem finds its page, also on one machine; a host that is none
+    /// is not repeated.
+    #[tokio::test]
+    async fn a_problem_leads_to_its_explanation() {
+        let function = HttpFunction::new(|_: Request, _| async { Err(Problem::not_found("path")) });
+        for (proto, host, expected) in [
+            (
+                "https",
+                "api.kith.example",
+                "https://api.kith.example/problems/not_found",
+            ),
+            (
+                "http",
+                "127.0.0.1:8787",
+                "http://127.0.0.1:8787/problems/not_found",
+            ),
+            ("http", "kith.example", "/problems/not_found"),
+            ("https", "\"><script>", "/problems/not_found"),
+        ] {
+            let event = json!({
+                "rawPath": "/", "headers": {"host": host, "x-forwarded-proto": proto},
+                "requestContext": {"http": {"method": "GET"}},
+            });
+            let invocation = Invocation {
+                request_id: "req-1".to_owned(),
+                deadline: jiff::Timestamp::MAX,
+            };
+            let event = serde_json::value::to_raw_value(&event).unwrap();
+            let answer = function.invoke(event, invocation).await.unwrap();
+            let answer: Value = serde_json::from_str(answer.get()).unwrap();
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert_eq!(body["type"], expected);
+        }
     }
 
     /// A caller gets a problem, not the gateway's silence, and the next request is served.

@@ -123,9 +123,11 @@ impl Request {
             .ok_or_else(|| Problem::not_found(what))
     }
 
-    /// The host that was called.
-    pub(super) fn domain_name(&self) -> &str {
-        &self.domain_name
+    /// What was called, by the gateway's and the caller's word: scheme and host.
+    pub(super) fn called_address(&self) -> String {
+        let scheme = self.header("x-forwarded-proto").unwrap_or("https");
+        let host = self.header("host").unwrap_or(&self.domain_name);
+        format!("{scheme}://{host}")
     }
 
     pub(crate) fn set_path_parameters(&mut self, parameters: BTreeMap<String, String>) {
