@@ -1,5 +1,6 @@
 //! API keys: their form, what they may do, and how a secret is checked.
 
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -12,6 +13,12 @@ const PUBLISHABLE_MARK: &str = "pub_";
 const MARK: &str = "kith_";
 /// A presented key that is longer is not a key.
 pub const KEY_CHARS_MAX: usize = 512;
+/// The furthest ahead that a key's end may lie.
+pub const LIFE_MAX: SignedDuration = SignedDuration::from_hours(24 * 3_660);
+/// How many hours a key that was replaced goes on for, unless somebody says so.
+pub const OVERLAP_HOURS_DEFAULT: u16 = 24;
+/// The most hours that a key and its successor may both be good.
+pub const OVERLAP_HOURS_MAX: u16 = 720;
 /// Operator keys come from configuration and have at least this many characters.
 pub const OPERATOR_KEY_CHARS_MIN: usize = 32;
 
@@ -54,6 +61,79 @@ words! {
         PrivacyWrite = "privacy:write",
         /// Record clicks and make offers: all that a publishable key may do.
         Clicks = "clicks:write",
+    }
+}
+
+words! {
+    /// Where a key is in its life.
+    pub enum KeyState {
+        /// Whoever presents it passes.
+        Active = "active",
+        /// Its time is over.
+        Expired = "expired",
+        /// It was taken back.
+        Revoked = "revoked",
+    }
+}
+
+/// What ends a key, in real time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyLife {
+    /// From when on it is good no more.
+    pub ends_at: Option<Timestamp>,
+    /// When it was taken back.
+    pub revoked_at: Option<Timestamp>,
+    /// The key that took its place.
+    pub replaced_by: Option<ApiKeyId>,
+}
+
+/// Why a key gets no successor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotRotatable {
+    /// It is good no more.
+    #[error("The key is {0}: make a new one.")]
+    Ended(KeyState),
+    /// It has a successor.
+    #[error("The key was replaced by {0}: rotate that one.")]
+    Replaced(ApiKeyId),
+}
+
+impl KeyLife {
+    /// Where a key is in its life. Taken back goes before everything.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        if self.revoked_at.is_some() {
+            KeyState::Revoked
+        } else if self.ends_at.is_some_and(|end| end <= now) {
+            KeyState::Expired
+        } else {
+            KeyState::Active
+        }
+    }
+
+    /// When a key ends that gets a successor now: after the overlap, unless its time is over
+    /// before.
+    ///
+    /// # Errors
+    /// [`NotRotatable`].
+    pub fn replaced(&self, now: Timestamp, overlap_hours: u16) -> Result<Timestamp, NotRotatable> {
+        match (self.state(now), self.replaced_by) {
+            (KeyState::Active, None) => {}
+            (KeyState::Active, Some(successor)) => return Err(NotRotatable::Replaced(successor)),
+            (ended @ (KeyState::Expired | KeyState::Revoked), _) => {
+                return Err(NotRotatable::Ended(ended));
+            }
+        }
+        let overlap = SignedDuration::from_hours(i64::from(overlap_hours.min(OVERLAP_HOURS_MAX)));
+        let end = now.checked_add(overlap).unwrap_or(Timestamp::MAX);
+        Ok(self.ends_at.map_or(end, |before| before.min(end)))
+    }
+
+    /// When the successor of a key ends that was made for a time: after as long a time.
+    #[must_use]
+    pub fn successor_ends_at(&self, made_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let life = self.ends_at?.duration_since(made_at);
+        Some(now.checked_add(life).unwrap_or(Timestamp::MAX))
     }
 }
 
@@ -155,6 +235,8 @@ pub struct Caller {
     pub program: Option<ProgramId>,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// The most calls a minute that it was given; `None` for as many as every key has.
+    pub requests_per_minute: Option<u32>,
 }
 
 impl Caller {
@@ -166,6 +248,7 @@ impl Caller {
             mode,
             program: None,
             scopes: Scope::ALL.to_vec(),
+            requests_per_minute: None,
         }
     }
 
@@ -185,7 +268,6 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     #[test]
     fn a_composed_key_reads_back() {
@@ -214,6 +296,75 @@ mod tests {
         ] {
             assert!(PresentedKey::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_good_until_its_end_or_until_it_is_taken_back() {
+        use KeyState::{Active, Expired, Revoked};
+        for (ends, revoked, now, expected) in [
+            (None, None, 10, Active),
+            (Some(11), None, 10, Active),
+            (Some(10), None, 10, Expired),
+            (None, Some(10), 10, Revoked),
+            (Some(5), Some(4), 10, Revoked),
+        ] {
+            let life = KeyLife {
+                ends_at: ends.map(at),
+                revoked_at: revoked.map(at),
+                replaced_by: None,
+            };
+            assert_eq!(life.state(at(now)), expected, "{ends:?} {revoked:?}");
+        }
+    }
+
+    #[test]
+    fn a_replaced_key_ends_after_the_overlap_and_never_later_than_before() {
+        let hour = 3_600;
+        for (ends, overlap, expected) in [
+            (None, 24, 24 * hour),
+            (None, 0, 0),
+            (Some(hour), 24, hour),
+            (Some(48 * hour), 24, 24 * hour),
+            (None, u16::MAX, i64::from(OVERLAP_HOURS_MAX) * hour),
+        ] {
+            let life = KeyLife {
+                ends_at: ends.map(at),
+                ..KeyLife::default()
+            };
+            assert_eq!(life.replaced(at(0), overlap), Ok(at(expected)));
+        }
+        let gone = KeyLife {
+            revoked_at: Some(at(0)),
+            ..KeyLife::default()
+        };
+        assert_eq!(
+            gone.replaced(at(1), 1),
+            Err(NotRotatable::Ended(KeyState::Revoked))
+        );
+        let successor = ApiKeyId::new(at(0), [7; 10]);
+        let replaced = KeyLife {
+            ends_at: Some(at(hour)),
+            revoked_at: None,
+            replaced_by: Some(successor),
+        };
+        assert_eq!(
+            replaced.replaced(at(1), 1),
+            Err(NotRotatable::Replaced(successor))
+        );
+        // After its end that counts first: its successor's name helps nobody then.
+        assert_eq!(
+            replaced.replaced(at(hour), 1),
+            Err(NotRotatable::Ended(KeyState::Expired))
+        );
+        assert_eq!(
+            replaced.successor_ends_at(at(0), at(50)),
+            Some(at(hour + 50))
+        );
+        assert_eq!(KeyLife::default().successor_ends_at(at(0), at(50)), None);
     }
 
     #[test]

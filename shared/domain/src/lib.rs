@@ -27,6 +27,7 @@ pub mod fact;
 pub mod id;
 pub mod incentive;
 pub mod ledger;
+pub mod limit;
 pub mod mode;
 pub mod money;
 pub mod notice;
