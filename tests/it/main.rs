@@ -16,6 +16,7 @@ mod conversions;
 mod earning;
 mod histories;
 mod incentives;
+mod keys;
 mod kill;
 mod lambda_reality;
 mod links;

@@ -127,6 +127,8 @@ fn program_routes(routes: Routes) -> Routes {
         .on(&routes::CHANGE_PROGRAM, programs::change)
         .on(&routes::CREATE_KEY, keys::create)
         .on(&routes::LIST_KEYS, keys::list)
+        .on(&routes::READ_KEY, keys::read)
+        .on(&routes::ROTATE_KEY, keys::rotate)
         .on(&routes::REVOKE_KEY, keys::revoke)
         .on(&routes::READ_OPERATIONS, operations::read)
         .on(&routes::RETRY_PARKED, operations::retry)

@@ -65,6 +65,9 @@ codes! {
     Unauthenticated = 401 "unauthenticated", "A valid key is needed",
         "The call carries no key, or none that exists: unknown, revoked, or mistyped.",
         "Send a key as `Authorization: Bearer <key>`. If it was revoked, make another.";
+    KeyExpired = 401 "key_expired", "The key has expired",
+        "The key is right and its time is over: it was made for a time, or replaced by another.",
+        "Use the key that replaced it, or make another.";
     MissingScope = 403 "missing_scope", "The key may not do this",
         "The key is valid and lacks the scope that this call needs.",
         "Use a key with the scope that `detail` names, or make one.";
@@ -101,6 +104,12 @@ codes! {
     InsufficientBalance = 409 "insufficient_balance", "There is not so much",
         "The participant does not have so many points available.",
         "Read the balance and ask for less.";
+    KeyEnded = 409 "key_ended", "The key is good no more",
+        "Only a key that still opens something can be replaced by another.",
+        "Make a new key.";
+    KeyReplaced = 409 "key_replaced", "The key has a successor",
+        "A key is replaced once.",
+        "Rotate the successor that `replaced_by` names. If its secret was lost, rotating it gives another.";
     LineState = 409 "line_state", "The line cannot become that",
         "A payout line goes from open to paid or failed, and from paid to returned.",
         "Read the line to see where it stands.";

@@ -147,6 +147,8 @@ routes! {
         CHANGE_PROGRAM = "change_program" Patch "/v1/programs/{program}", Key(ProgramsWrite);
         CREATE_KEY = "create_key" Post "/v1/keys", Key(KeysWrite);
         LIST_KEYS = "list_keys" Get "/v1/keys", Key(KeysWrite);
+        READ_KEY = "read_key" Get "/v1/keys/{key}", Key(KeysWrite);
+        ROTATE_KEY = "rotate_key" Post "/v1/keys/{key}/rotate", Key(KeysWrite);
         REVOKE_KEY = "revoke_key" Delete "/v1/keys/{key}", Key(KeysWrite);
         READ_OPERATIONS = "read_operations" Get "/v1/operations", Operator(ProgramsRead);
         RETRY_PARKED = "retry_parked" Post "/v1/operations/parked/{id}/retry", Operator(ProgramsWrite);

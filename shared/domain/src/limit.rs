@@ -133,7 +133,9 @@ impl Limit {
         Taking {
             now,
             cost,
-            ceiling: now.saturating_add(self.worth(self.burst)).saturating_sub(cost),
+            ceiling: now
+                .saturating_add(self.worth(self.burst))
+                .saturating_sub(cost),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kith_contract::problems::Code;
 use kith_contract::routes::{Access, Route};
-use kith_domain::api_key::{Caller, KeyHash, PresentedKey, Scope};
+use kith_domain::api_key::{Caller, KeyHash, KeyState, PresentedKey, Scope};
 use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
 use kith_store::items::{ApiKey, IdempotencyRecord};
@@ -225,16 +225,18 @@ impl Gate {
         } else {
             store.get(reads).await?
         };
+        let real_now = self.desk.real_now();
         let caller = match credentials {
             Credentials::Operator(mode) => Caller::operator(mode),
             Credentials::Key(presented) => {
-                verify(presented, loaded.read(&keys::api_key(presented.id))?)?
+                let stored = loaded.read(&keys::api_key(presented.id))?;
+                verify(presented, stored, real_now)?
             }
         };
         Ok(Session {
             caller,
             loaded,
-            real_now: self.desk.real_now(),
+            real_now,
             store,
             desk: self.desk.clone(),
             idempotency,
@@ -256,7 +258,12 @@ impl Credentials {
     }
 }
 
-fn verify(presented: PresentedKey, stored: Option<ApiKey>) -> Result<Caller, Problem> {
+/// Who presents a key: its end is told to those alone who know its secret.
+fn verify(
+    presented: PresentedKey,
+    stored: Option<ApiKey>,
+    real_now: Timestamp,
+) -> Result<Caller, Problem> {
     let stored = stored
         .filter(|stored| {
             presented.hash.matches(stored.hash.0)
@@ -264,11 +271,17 @@ fn verify(presented: PresentedKey, stored: Option<ApiKey>) -> Result<Caller, Pro
                 && stored.publishable == presented.publishable
         })
         .ok_or_else(Problem::unauthenticated)?;
+    match stored.life().state(real_now) {
+        KeyState::Active => {}
+        KeyState::Expired => return Err(Problem::key_expired(stored.id, stored.replaced_by)),
+        KeyState::Revoked => return Err(Problem::unauthenticated()),
+    }
     Ok(Caller {
         key: Some(stored.id),
         mode: stored.mode,
         program: stored.program_id,
         scopes: stored.scopes.iter().map(|scope| scope.0).collect(),
+        requests_per_minute: stored.requests_per_minute,
     })
 }
 

@@ -562,6 +562,24 @@ pub fn api_key(key: ApiKeyId) -> Key {
     Key::new(format!("KEY#{key}"), "KEY")
 }
 
+/// How much an API key was used, and when.
+#[must_use]
+pub fn api_key_use(key: ApiKeyId) -> Key {
+    Key::new(format!("KEY#{key}"), "USE")
+}
+
+/// How much the operator's own key of a mode was used, and when.
+#[must_use]
+pub fn operator_use(mode: Mode) -> Key {
+    Key::new(format!("OPERATOR#{mode}"), "USE")
+}
+
+/// How much a code's link was used.
+#[must_use]
+pub fn code_use(mode: Mode, code: &ReferralCode) -> Key {
+    Key::new(format!("CODE#{mode}#{}", code.folded()), "USE")
+}
+
 /// The random key of a day's visitor hashes.
 #[must_use]
 pub fn visitor_key(day: &str) -> Key {
@@ -730,6 +748,7 @@ mod tests {
         let led = LedgerId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
         let event_name: EventName = "purchase".parse().unwrap();
         let rwd = RewardId::new(Timestamp::UNIX_EPOCH, [4; 10]);
+        let key = ApiKeyId::new(Timestamp::UNIX_EPOCH, [5; 10]);
         let pay = PayoutId::new(Timestamp::UNIX_EPOCH, [5; 10]);
         let rfd = RefundId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let rdm = RedemptionId::new(Timestamp::UNIX_EPOCH, [6; 10]);
@@ -868,6 +887,13 @@ mod tests {
                 code(Mode::Test, &code_text),
                 "CODE#test#ann-bakes CODE".to_owned(),
             ),
+            (
+                code_use(Mode::Test, &code_text),
+                "CODE#test#ann-bakes USE".to_owned(),
+            ),
+            (api_key(key), format!("KEY#{key} KEY")),
+            (api_key_use(key), format!("KEY#{key} USE")),
+            (operator_use(Mode::Live), "OPERATOR#live USE".to_owned()),
             (
                 visitor_key("2026-03-01"),
                 "VISITORKEY#2026-03-01 VISITORKEY".to_owned(),

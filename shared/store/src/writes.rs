@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Conversion;
@@ -17,7 +18,7 @@ use kith_domain::reward::{Reward, RewardState};
 use kith_domain::survey::{Survey, SurveyState};
 use kith_domain::text::{EventName, ExternalId, Slug};
 
-use crate::commit::{BUDGET_LIFE, Commit, Due, Indexes, Write, later};
+use crate::commit::{BUDGET_LIFE, Commit, Due, Guard, Indexes, Write, later, number, update};
 use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
@@ -27,6 +28,9 @@ use crate::items::{
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};
+
+/// How long a key that ended is kept.
+const ENDED_KEY_LIFE: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// How long a worker has for what it was woken for, before somebody looks again.
 const LEASE: SignedDuration = SignedDuration::from_mins(5);
@@ -112,6 +116,10 @@ impl Commit {
 
     /// A new API key.
     pub fn api_key(&mut self, key: &ApiKey) -> &mut Self {
+        let key = &ApiKey {
+            expires_at: key.ends_at.map(ended_key_goes_at),
+            ..key.clone()
+        };
         let list = IndexKey {
             pk: keys::api_keys(key.mode),
             sk: key.id.to_string(),
@@ -128,9 +136,30 @@ impl Commit {
         self
     }
 
-    /// An API key is revoked: from this commit on nobody passes with it.
-    pub fn revoke(&mut self, key: ApiKeyId) -> &mut Self {
-        self.delete(ApiKey::KIND, keys::api_key(key));
+    /// An API key is revoked: from this commit on nobody passes with it. It is kept for a while, for
+    /// whoever asks what became of it.
+    pub fn revoke_key(&mut self, key: ApiKeyId) -> &mut Self {
+        let now = self.real_now();
+        let update = update(&keys::api_key(key))
+            .update_expression("SET revoked_at = :now, expires_at = :gone")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(revoked_at)")
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+            .expression_attribute_values(":gone", number(ended_key_goes_at(now)));
+        self.push_update(Guard::Unchanged(ApiKey::KIND), keys::api_key(key), update);
+        self
+    }
+
+    /// An API key has a successor, and ends at an instant.
+    pub fn replace_key(&mut self, key: ApiKeyId, by: ApiKeyId, ends_at: Timestamp) -> &mut Self {
+        let update = update(&keys::api_key(key))
+            .update_expression("SET replaced_by = :by, ends_at = :end, expires_at = :gone")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(revoked_at) AND attribute_not_exists(replaced_by)",
+            )
+            .expression_attribute_values(":by", AttributeValue::S(by.to_string()))
+            .expression_attribute_values(":end", AttributeValue::S(ends_at.to_string()))
+            .expression_attribute_values(":gone", number(ended_key_goes_at(ends_at)));
+        self.push_update(Guard::Unchanged(ApiKey::KIND), keys::api_key(key), update);
         self
     }
 
@@ -698,4 +727,9 @@ impl fmt::Debug for Commit {
             .field("now", &self.now())
             .finish_non_exhaustive()
     }
+}
+
+/// When the table may drop a key that ends at an instant, in seconds.
+fn ended_key_goes_at(end: Timestamp) -> i64 {
+    later(end, ENDED_KEY_LIFE).as_second()
 }

@@ -4,6 +4,7 @@
 //! the contract; `detail` is for people and may change.
 
 use kith_contract::problems::Code;
+use kith_domain::id::ApiKeyId;
 use kith_domain::program::ProgramState;
 use serde_json::{Map, Value, json};
 
@@ -75,6 +76,16 @@ impl Problem {
             Code::Unauthenticated,
             "Send an API key as `Authorization: Bearer <key>`.",
         )
+    }
+
+    /// 401: the right secret of a key whose time is over.
+    #[must_use]
+    pub fn key_expired(key: ApiKeyId, replaced_by: Option<ApiKeyId>) -> Self {
+        let detail = match replaced_by {
+            Some(successor) => format!("The key {key} has expired; {successor} replaced it."),
+            None => format!("The key {key} has expired."),
+        };
+        Self::of(Code::KeyExpired, detail)
     }
 
     /// 403: a known caller without the scope.

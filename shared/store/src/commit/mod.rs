@@ -654,7 +654,7 @@ impl Commit {
         }
     }
 
-    fn push_update(
+    pub(crate) fn push_update(
         &mut self,
         guard: Guard,
         key: Key,
@@ -681,7 +681,7 @@ fn put(key: &Key, mut body: Item) -> aws_sdk_dynamodb::types::builders::PutBuild
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
 }
 
-fn update(key: &Key) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+pub(crate) fn update(key: &Key) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
     Update::builder()
         .set_key(Some(attributes(key)))
         .table_name(String::new())

@@ -27,7 +27,7 @@ pub(crate) use payout::{OPEN_LINES, totals_changed};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
 pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
-    MailState, Posting, ScopeItem, Suppression, TestMail,
+    MailState, Posting, ScopeItem, Suppression, TestMail, Use,
 };
 pub use redemption::{OpenRedemption, RedemptionName, RedemptionPart};
 pub use refund::RefundName;

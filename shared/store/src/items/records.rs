@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use kith_domain::api_key::{KeyHash, Scope};
+use kith_domain::api_key::{KeyHash, KeyLife, Scope};
 use kith_domain::id::{ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId};
 use kith_domain::ledger::{Account, Line};
 use kith_domain::mode::Mode;
@@ -54,9 +54,56 @@ pub struct ApiKey {
     /// When it was made.
     #[serde(with = "text")]
     pub created_at: Timestamp,
+    /// By whom: a key's id, or the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// From when on it is good no more.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub ends_at: Option<Timestamp>,
+    /// When it was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub revoked_at: Option<Timestamp>,
+    /// The key whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub replaces: Option<ApiKeyId>,
+    /// The key that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub replaced_by: Option<ApiKeyId>,
+    /// The most calls a minute, if not as many as every key has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// When the table may drop it, in seconds of real time: long after it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+impl ApiKey {
+    /// What ends it.
+    #[must_use]
+    pub fn life(&self) -> KeyLife {
+        KeyLife {
+            ends_at: self.ends_at,
+            revoked_at: self.revoked_at,
+            replaced_by: self.replaced_by,
+        }
+    }
 }
 
 stored_as_itself!(ApiKey, "api_key");
+
+/// How much something was used: the level of its bucket, and the hour of the last use.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Use {
+    /// Until when what was taken out of the bucket lasts, in microseconds.
+    pub level: i64,
+    /// The hour in which it was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub used_at: Option<Timestamp>,
+    /// When the table may drop it, in seconds of real time.
+    pub expires_at: i64,
+}
+
+stored_as_itself!(Use, "use");
 
 /// A scope, as its word.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
