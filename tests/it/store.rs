@@ -18,7 +18,7 @@ use kith_store::items::{Counters, Event, LedgerReason, UnitBalance};
 use kith_store::keys::{self, ListName};
 use kith_store::wake::Queue;
 use kith_store::{
-    Commit, CommitError, Count, CountGuard, Guard, ListQuery, ProgramScope, Store, Was,
+    Commit, CommitError, Count, CountGuard, DueEntry, Guard, ListQuery, ProgramScope, Store, Was,
 };
 
 struct Bench {
@@ -383,7 +383,17 @@ async fn due_work_is_claimed_backs_off_and_parks() {
     assert_eq!(due(now + SignedDuration::from_hours(1000)).await, []);
     let parked = bench.store.parked(Mode::Live, 10).await.unwrap().entries;
     assert_eq!(parked.len(), 1);
-    assert!(bench.store.unpark(&parked[0], now).await.unwrap());
+    let unpark = |entry: &DueEntry| {
+        let mut commit = Commit::of_operator(now, now, [9; 16]);
+        commit.unpark(entry);
+        commit
+    };
+    let elsewhere = DueEntry {
+        due_sk: "x".to_owned(),
+        ..parked[0].clone()
+    };
+    assert!(bench.store.commit(unpark(&elsewhere)).await.is_err());
+    bench.store.commit(unpark(&parked[0])).await.unwrap();
     assert_eq!(due(now).await.len(), 1);
     assert_eq!(
         bench.store.parked(Mode::Live, 10).await.unwrap().entries,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kith_contract::problems::Code;
 use kith_contract::routes;
 use kith_domain::attribution::{self, ByHand};
+use kith_domain::audit::ObjectKind;
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{Conversion, ConversionState};
 use kith_domain::fact::FactKind;
@@ -12,6 +13,7 @@ use kith_domain::id::{ConversionId, ParticipantId, ProgramId};
 use kith_domain::participant::Participant;
 use kith_domain::text::Name;
 use kith_edge::Invocation;
+use kith_edge::audit::Change;
 use kith_edge::http::{Fault, Problem, Request, Response};
 use kith_edge::json::{self, Faults};
 use kith_edge::session::Ended;
@@ -107,9 +109,10 @@ pub(crate) async fn attribute_by_hand(
         }
     };
     check(&referee, &found.referrer.0, recording.as_ref())?;
+    let reason = order.reason;
     let by_hand = ByHand {
         by: session.actor(),
-        reason: order.reason,
+        reason: reason.clone(),
     };
     let attribution = attribution::by_hand(
         referrer_id,
@@ -119,6 +122,9 @@ pub(crate) async fn attribute_by_hand(
         by_hand,
     );
     let was = Was::Version(conversion.version);
+    let change = Change::of(ObjectKind::Conversion, id)
+        .because(&reason)
+        .from(&wire::conversion(&conversion, &[]));
     let inputs = Inputs {
         view: &view,
         rules: &rules,
@@ -133,7 +139,10 @@ pub(crate) async fn attribute_by_hand(
     decision.write(&inputs, &mut commit, FactKind::ConversionAttributed);
     let refunds = refunds_of(&mut view, decision.conversion()).await?;
     let answer = wire::conversion_with_refunds(decision.conversion(), decision.rewards(), &refunds);
-    let answer = session.finish(commit, Response::json(200, &answer)).await?;
+    let change = change.to(&answer);
+    let answer = session
+        .finish(commit, change, Response::json(200, &answer))
+        .await?;
     decision.tell(&view).await;
     Ok(answer)
 }

@@ -20,6 +20,7 @@ use kith_domain::program::{AttributionModel, Program, days};
 use kith_domain::refund::REFEREES_LOST;
 use kith_domain::token::{ClickToken, Touch};
 use kith_edge::Invocation;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Request, Response};
 use kith_edge::json::{self, Faults};
@@ -95,7 +96,9 @@ pub(crate) async fn make_offer(
     view.load(wanted).await?;
     if let Some(known) = view.loaded.read::<StoredOffer>(&offer_key)? {
         let answer = again(&known.offer, view.now)?;
-        return session.finish(session.commit(), answer).await;
+        return session
+            .finish(session.commit(), Change::nothing(), answer)
+            .await;
     }
     let referrer: Option<Participant> = view.loaded.read(&person_key)?;
     if !referrer.is_some_and(|referrer| referrer.is_active()) {
@@ -121,7 +124,7 @@ pub(crate) async fn make_offer(
         .voucher(program, &voucher, Was::Absent)
         .count(owner, &of_today, made);
     let answer = Response::json(201, &written(&stored.offer));
-    session.finish(commit, answer).await
+    session.finish(commit, Change::routine(), answer).await
 }
 
 fn read(request: &Request, program: ProgramId, recording: &Recording) -> Result<Brought, Problem> {

@@ -11,6 +11,7 @@ use kith_domain::id::{ConversionId, ProgramId};
 use kith_domain::program::Program;
 use kith_domain::reward::Reward;
 use kith_edge::Invocation;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Request, Response};
 use kith_edge::session::{Ended, Session};
@@ -139,7 +140,9 @@ async fn record_new(
         });
         met.write(&mut commit, &conversion);
         let answer = wire::conversion_with_refunds(&conversion, &[], met.refunds());
-        return session.finish(commit, Response::json(201, &answer)).await;
+        return session
+            .finish(commit, Change::routine(), Response::json(201, &answer))
+            .await;
     };
     let inputs = Inputs {
         view: &view,
@@ -154,7 +157,9 @@ async fn record_new(
     decision.write(&inputs, &mut commit, FactKind::ConversionRecorded);
     let (conversion, rewards) = (decision.conversion(), decision.rewards());
     let answer = wire::conversion_with_refunds(conversion, rewards, decision.refunds());
-    let answer = session.finish(commit, Response::json(201, &answer)).await?;
+    let answer = session
+        .finish(commit, Change::routine(), Response::json(201, &answer))
+        .await?;
     decision.tell(&view).await;
     Ok(answer)
 }
@@ -200,7 +205,9 @@ async fn repeat(
     };
     let brings_touch = !report.tokens.is_empty() || !report.codes.is_empty();
     if conversion.state != ConversionState::Unattributed || !brings_touch {
-        return session.finish(session.commit(), known()).await;
+        return session
+            .finish(session.commit(), Change::nothing(), known())
+            .await;
     }
     let (referee, named) = involved(recording, &mut view, report).await?;
     let rules = rules_at(&view, conversion.occurred_at).await?;
@@ -213,7 +220,9 @@ async fn repeat(
     };
     let (attribution, found) = search.by_evidence(recording, &mut view, report).await?;
     let Some(found) = found else {
-        return session.finish(session.commit(), known()).await;
+        return session
+            .finish(session.commit(), Change::nothing(), known())
+            .await;
     };
     let was = Was::Version(conversion.version);
     let inputs = Inputs {
@@ -236,7 +245,9 @@ async fn repeat(
     commit.conversion(decision.conversion(), was);
     decision.write(&inputs, &mut commit, FactKind::ConversionAttributed);
     let answer = wire::conversion_with_refunds(decision.conversion(), decision.rewards(), &refunds);
-    let answer = session.finish(commit, Response::json(200, &answer)).await?;
+    let answer = session
+        .finish(commit, Change::routine(), Response::json(200, &answer))
+        .await?;
     decision.tell(&view).await;
     Ok(answer)
 }

@@ -13,11 +13,13 @@ use std::sync::Arc;
 
 use kith_contract::problems::Code;
 use kith_contract::routes;
+use kith_domain::audit::ObjectKind;
 use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ConversionId, ProgramId, RefundId};
 use kith_domain::refund::{REFUNDS_MAX, Refund, RefundError, RefundState, WAITING_MAX};
 use kith_edge::Invocation;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Request, Response};
 use kith_edge::session::{Ended, Session};
@@ -135,7 +137,9 @@ pub(crate) async fn reverse(
     match refund.state {
         RefundState::Reversed => {
             let answer = Response::json(200, &wire::refund(&refund));
-            session.finish(session.commit(), answer).await
+            session
+                .finish(session.commit(), Change::nothing(), answer)
+                .await
         }
         RefundState::WaitingForConversion => wait_no_more(&session, &mut view, refund).await,
         RefundState::Applied => undo(&session, view, refund).await,
@@ -166,7 +170,9 @@ async fn repeat(session: &Session, report: &Report, refund: &Refund) -> Result<R
         return Err(problem.with_errors(faults.collect()).into());
     }
     let answer = Response::json(200, &wire::refund(refund));
-    session.finish(session.commit(), answer).await
+    session
+        .finish(session.commit(), Change::nothing(), answer)
+        .await
 }
 
 /// Takes a refund off a conversion and its rewards.
@@ -199,8 +205,11 @@ async fn apply(
         .fact(fact(FactKind::RefundRecorded, &refund, &after));
     affected.write(&mut commit, &after, &refund, LedgerReason::RewardTakenBack);
     affected.count_standing(&mut commit, &before, &after);
-    let answer = Response::json(201, &wire::refund(&refund));
-    session.finish(commit, answer).await
+    let answer = wire::refund(&refund);
+    let change = Change::of(ObjectKind::Refund, refund.id).to(&answer);
+    session
+        .finish(commit, change, Response::json(201, &answer))
+        .await
 }
 
 /// Keeps a refund until its conversion comes.
@@ -238,8 +247,11 @@ async fn wait(
             amount: refund.said,
             ..Fact::new(FactKind::RefundRecorded)
         });
-    let answer = Response::json(202, &wire::refund(&refund));
-    session.finish(commit, answer).await
+    let answer = wire::refund(&refund);
+    let change = Change::of(ObjectKind::Refund, refund.id).to(&answer);
+    session
+        .finish(commit, change, Response::json(202, &answer))
+        .await
 }
 
 /// A refund that waits will never apply.
@@ -287,8 +299,13 @@ async fn wait_no_more(
             amount: after.said,
             ..Fact::new(FactKind::RefundReversed)
         });
-    let answer = Response::json(200, &wire::refund(&after));
-    session.finish(commit, answer).await
+    let answer = wire::refund(&after);
+    let change = Change::of(ObjectKind::Refund, after.id)
+        .from(&wire::refund(&before))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 /// Gives back what a refund took.
@@ -315,8 +332,13 @@ async fn undo(session: &Session, mut view: View, recorded: Refund) -> Result<Res
         .fact(fact(FactKind::RefundReversed, &refund, &after));
     affected.write(&mut commit, &after, &refund, LedgerReason::RewardRestored);
     affected.count_standing(&mut commit, &before, &after);
-    let answer = Response::json(200, &wire::refund(&refund));
-    session.finish(commit, answer).await
+    let answer = wire::refund(&refund);
+    let change = Change::of(ObjectKind::Refund, refund.id)
+        .from(&wire::refund(&recorded))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 async fn conversion_of(view: &mut View, refund: &Refund) -> Result<Conversion, Ended> {

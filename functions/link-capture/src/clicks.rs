@@ -10,6 +10,7 @@ use kith_domain::program::Program;
 use kith_domain::token::{ClickToken, RefererClass};
 use kith_domain::visitor::gpc_opt_out;
 use kith_edge::Invocation;
+use kith_edge::audit::Change;
 use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request, Response};
 use kith_edge::json::{self, Faults};
@@ -98,7 +99,11 @@ pub(crate) async fn create(
         "expires_at": wire::instant(expires_at.unwrap_or(jiff::Timestamp::MAX)),
     });
     session
-        .finish(view.commit(), Response::json(201, &answer))
+        .finish(
+            view.commit(),
+            Change::routine(),
+            Response::json(201, &answer),
+        )
         .await
 }
 

@@ -41,6 +41,7 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let mut person = Person::of(&view, id)?;
+    let before = written(&call, &view, &person.next)?;
     let had = person.next.codes.len();
     let code = match code {
         Some(code) => {
@@ -56,9 +57,11 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
     };
     let mut commit = view.commit();
     person.write(&mut commit, &view, &call.api.identity)?;
-    let answer = own_code(&written(&call, &view, &person.next)?, &code)?;
+    let after = written(&call, &view, &person.next)?;
+    let answer = own_code(&after, &code)?;
+    let change = person.change(&before, &after);
     session
-        .finish(commit, Response::json(status, &answer))
+        .finish(commit, change, Response::json(status, &answer))
         .await
 }
 
@@ -74,13 +77,17 @@ pub(crate) async fn switch(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let mut person = Person::of(&view, id)?;
-    let present = own_code(&written(&call, &view, &person.next)?, &code)?;
+    let before = written(&call, &view, &person.next)?;
+    let present = own_code(&before, &code)?;
     call.if_match(person.next.version)?;
     let state = new_state(body, &present)?;
     let mut commit = view.commit();
     let own = person.next.codes.iter_mut().find(|own| own.code == code);
-    if let Some((own, state)) = own.zip(state) {
-        own.active = state == CodeState::Active;
+    let active = state.map(|state| state == CodeState::Active);
+    if let Some((own, active)) = own.zip(active)
+        && own.active != active
+    {
+        own.active = active;
         commit.switch_code(&CodeRecord {
             code: own.code.clone(),
             program_id: view.program.id,
@@ -89,8 +96,12 @@ pub(crate) async fn switch(call: Call) -> Result<Response, Ended> {
         });
     }
     person.write(&mut commit, &view, &call.api.identity)?;
-    let answer = own_code(&written(&call, &view, &person.next)?, &code)?;
-    session.finish(commit, Response::json(200, &answer)).await
+    let after = written(&call, &view, &person.next)?;
+    let answer = own_code(&after, &code)?;
+    let change = person.change(&before, &after);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 fn new_state((mut body, mut faults): Body, present: &Value) -> Result<Option<CodeState>, Problem> {

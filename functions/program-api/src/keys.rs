@@ -8,10 +8,12 @@ use kith_domain::api_key::{
     Caller, KeyHash, KeyState, LIFE_MAX, NotRotatable, OVERLAP_HOURS_DEFAULT, OVERLAP_HOURS_MAX,
     Scope, compose,
 };
+use kith_domain::audit::ObjectKind;
 use kith_domain::id::{ApiKeyId, ProgramId};
 use kith_domain::limit::PER_MINUTE_MAX;
 use kith_domain::program::Program;
 use kith_domain::text::Name;
+use kith_edge::audit::Change;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json::{self, Faults, Object};
 use kith_edge::session::{Ended, Session};
@@ -53,8 +55,11 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
     let (stored, text) = new.make(&session, None);
     let mut commit = session.commit();
     commit.api_key(&stored);
+    let change = Change::of(ObjectKind::Key, stored.id)
+        .in_program(stored.program_id)
+        .to(&written(&stored, None, session.real_now));
     let (told, kept) = answers(&session, &stored, text);
-    session.finish_keeping(commit, told, kept).await
+    session.finish_keeping(commit, change, told, kept).await
 }
 
 impl NewKey {
@@ -194,8 +199,14 @@ pub(crate) async fn rotate(call: Call) -> Result<Response, Ended> {
     let mut commit = session.commit();
     commit.replace_key(old.id, stored.id, ends_at);
     commit.api_key(&stored);
+    let replaced = ApiKey {
+        replaced_by: Some(stored.id),
+        ends_at: Some(ends_at),
+        ..old.clone()
+    };
+    let change = changed(&session, &old, &replaced);
     let (told, kept) = answers(&session, &stored, text);
-    session.finish_keeping(commit, told, kept).await
+    session.finish_keeping(commit, change, told, kept).await
 }
 
 /// As many calls a minute as were asked for, and no more than the caller's own key has.
@@ -274,7 +285,21 @@ pub(crate) async fn revoke(call: Call) -> Result<Response, Ended> {
     if key.revoked_at.is_none() {
         commit.revoke_key(id);
     }
-    session.finish(commit, Response::no_content()).await
+    let revoked = ApiKey {
+        revoked_at: key.revoked_at.or(Some(session.real_now)),
+        ..key.clone()
+    };
+    let change = changed(&session, &key, &revoked);
+    session.finish(commit, change, Response::no_content()).await
+}
+
+/// What the audit log says of a change of a key.
+fn changed(session: &Session, before: &ApiKey, after: &ApiKey) -> Change {
+    let written = |key| written(key, None, session.real_now);
+    Change::of(ObjectKind::Key, before.id)
+        .in_program(before.program_id)
+        .from(&written(before))
+        .to(&written(after))
 }
 
 /// A key that was read, if the caller reaches it. What they do not reach does not exist for them.

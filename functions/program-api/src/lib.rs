@@ -11,6 +11,7 @@
     )
 )]
 
+mod audit;
 mod call;
 mod codes;
 mod conversions;
@@ -132,6 +133,8 @@ fn program_routes(routes: Routes) -> Routes {
         .on(&routes::REVOKE_KEY, keys::revoke)
         .on(&routes::READ_OPERATIONS, operations::read)
         .on(&routes::RETRY_PARKED, operations::retry)
+        .on(&routes::LIST_OPERATOR_AUDIT, audit::list_outside)
+        .on(&routes::LIST_AUDIT, audit::list)
         .on(&routes::ADVANCE_TEST_CLOCK, test_clock::advance)
         .on(&routes::LIST_TEST_MAILS, test_mails::list)
         .on(&routes::LIST_EVENTS, events::list)

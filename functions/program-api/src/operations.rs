@@ -2,8 +2,10 @@
 
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
+use kith_domain::audit::ObjectKind;
 use kith_domain::mode::Mode;
 use kith_domain::program::Program;
+use kith_edge::audit::Change;
 use kith_edge::http::{Problem, Response};
 use kith_edge::session::{Ended, Session};
 use kith_edge::wire;
@@ -19,6 +21,8 @@ use crate::call::Call;
 const COUNTED_MAX: u16 = 100;
 /// Parked entries shown, the oldest first.
 const PARKED_MAX: u16 = 100;
+/// An id's prefix, and what tells it apart.
+const ID_CHARS: usize = 30;
 /// Test programs looked at, the newest first.
 const TEST_PROGRAMS_MAX: u16 = 50;
 
@@ -146,11 +150,24 @@ pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
         due_pk: keys::parked(mode),
         due_sk: parked.at,
     };
-    if !session.store.unpark(&entry, session.real_now).await? {
+    let work = session.store.describe(vec![entry.clone()]).await?;
+    let Some((_, work)) = work.first() else {
         return Err(unknown().into());
-    }
-    let answer = json!({"id": id, "due_at": wire::instant(session.real_now)});
+    };
+    let due_at = wire::instant(session.real_now);
+    let change = Change::of(ObjectKind::ParkedWork, worked_on(&entry.key))
+        .to(&json!({"kind": work.kind, "program_id": work.program, "due_at": due_at}));
+    let mut commit = session.commit();
+    commit.unpark(&entry);
+    let answer = json!({"id": id, "due_at": due_at});
     session
-        .finish(session.commit(), Response::json(200, &answer))
+        .finish(commit, change, Response::json(200, &answer))
         .await
+}
+
+/// The id of what the work is about: the last one in its key.
+fn worked_on(key: &Key) -> &str {
+    let parts = key.sk.rsplit('#').chain(key.pk.rsplit('#'));
+    let mut ids = parts.filter(|part| part.len() == ID_CHARS && part.contains('_'));
+    ids.next().unwrap_or_default()
 }

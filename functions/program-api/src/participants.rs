@@ -11,6 +11,7 @@ use kith_domain::incentive::RewardRule;
 use kith_domain::ledger::Balance;
 use kith_domain::participant::{Participant, ParticipantState, Referral, ReferralState};
 use kith_domain::text::ExternalId;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json;
@@ -93,8 +94,20 @@ pub(crate) async fn join(call: Call) -> Result<Response, Ended> {
     }
     let status = if person.is_new() { 201 } else { 200 };
     let answer = written(&call, &view, &person.next)?;
+    let change = match person.before() {
+        None => Change::routine(),
+        Some(before) => {
+            let before = written(&call, &view, before)?;
+            let change = person.change(&before, &answer);
+            if bond.is_some() {
+                change.also("referral")
+            } else {
+                change
+            }
+        }
+    };
     session
-        .finish(commit, Response::json(status, &answer))
+        .finish(commit, change, Response::json(status, &answer))
         .await
 }
 
@@ -226,7 +239,10 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     let mut commit = view.commit();
     person.write(&mut commit, &view, &call.api.identity)?;
     let answer = written(&call, &view, &person.next)?;
-    session.finish(commit, Response::json(200, &answer)).await
+    let change = person.change(&present, &answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 /// Reads a merge patch of a person whose present form is `present`.

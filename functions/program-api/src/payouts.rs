@@ -7,10 +7,12 @@ pub(crate) use lines::{list as lines, settle};
 
 use jiff::Timestamp;
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::PayoutId;
 use kith_domain::money::{Currency, Money};
 use kith_domain::payout::{Payout, PayoutState, PayoutTotals};
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
@@ -49,7 +51,9 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
             return Err(Ended::Outdated);
         }
         let answer = Response::json(200, &written(&view, &payout)?);
-        return session.finish(session.commit(), answer).await;
+        return session
+            .finish(session.commit(), Change::nothing(), answer)
+            .await;
     }
     let payout = Payout {
         id: view.id(),
@@ -69,8 +73,11 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
         .payout(&payout, Was::Absent)
         .present_payout(&payout)
         .wake_builder(&payout);
-    let answer = Response::json(201, &wire::payout(&payout, &PayoutTotals::default()));
-    session.finish(commit, answer).await
+    let answer = wire::payout(&payout, &PayoutTotals::default());
+    let change = Change::of(ObjectKind::Payout, payout.id).to(&answer);
+    session
+        .finish(commit, change, Response::json(201, &answer))
+        .await
 }
 
 fn asked(call: &Call) -> Result<Asked, Problem> {
@@ -149,7 +156,9 @@ pub(crate) async fn close(call: Call) -> Result<Response, Ended> {
         PayoutState::Building => return Err(building().into()),
         PayoutState::Closed => {
             let answer = Response::json(200, &wire::payout(&payout, &totals));
-            return session.finish(session.commit(), answer).await;
+            return session
+                .finish(session.commit(), Change::nothing(), answer)
+                .await;
         }
         PayoutState::Open if totals.open > 0 => return Err(open_lines(totals.open).into()),
         PayoutState::Open => {
@@ -168,8 +177,13 @@ pub(crate) async fn close(call: Call) -> Result<Response, Ended> {
             amount: Some(Money::new(totals.amount, payout.currency)),
             ..Fact::new(FactKind::PayoutClosed)
         });
-    let answer = Response::json(200, &wire::payout(&closed, &totals));
-    session.finish(commit, answer).await
+    let answer = wire::payout(&closed, &totals);
+    let change = Change::of(ObjectKind::Payout, id)
+        .from(&wire::payout(&payout, &totals))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 fn keys_of(view: &View, id: PayoutId) -> [keys::Key; 2] {

@@ -1,17 +1,20 @@
 //! One person in a program, as read, and how a change of them is written.
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailAddress, EmailHash, IdentityKey};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, ProgramId};
 use kith_domain::participant::{CODES_MAX, CodeKind, OwnCode, Participant};
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::Problem;
 use kith_edge::session::Ended;
 use kith_store::items::{CodeRecord, Lookup};
 use kith_store::keys::{self, Key};
 use kith_store::{Commit, Was};
+use serde_json::Value;
 
 /// A person, as they were read and as they are to be.
 #[derive(Debug)]
@@ -99,6 +102,24 @@ impl Person {
             active: true,
         });
         Ok(())
+    }
+
+    /// What the audit log says of a change of them, who are written so and so: what no answer shows
+    /// is named, and not told.
+    pub(crate) fn change(&self, before: &Value, after: &Value) -> Change {
+        let change = Change::of(ObjectKind::Participant, self.next.id)
+            .from(before)
+            .to(after);
+        let Some(was) = &self.before else {
+            return change;
+        };
+        let hidden = [
+            ("email", was.email != self.next.email),
+            ("first_name", was.first_name != self.next.first_name),
+            ("consent", was.consent.source != self.next.consent.source),
+        ];
+        let changed = hidden.into_iter().filter(|(_, changed)| *changed);
+        changed.fold(change, |change, (name, _)| change.also(name))
     }
 
     /// Writes what is new about them, and nothing when nothing is.

@@ -1,9 +1,11 @@
 //! Programs: make, list, read, change.
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::incentive::Incentive;
 use kith_domain::program::Program;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::session::Ended;
@@ -29,8 +31,13 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
         commit.new_incentive(program.id, incentive);
     }
     commit.fact(Fact::new(FactKind::ProgramUpdated));
-    let answer = Response::json(201, &wire::program(&program));
-    session.finish(commit, answer).await
+    let made = wire::program(&program);
+    let change = Change::of(ObjectKind::Program, id)
+        .in_program(Some(id))
+        .to(&made);
+    session
+        .finish(commit, change, Response::json(201, &made))
+        .await
 }
 
 /// `GET /v1/programs`: those of the mode that the caller reaches.
@@ -70,11 +77,13 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     let mut next = scheme::patched(body, faults, &view.program, view.now)?;
     if next == view.program {
         let answer = Response::json(200, &wire::program(&next));
-        return session.finish(session.commit(), answer).await;
+        return session
+            .finish(session.commit(), Change::nothing(), answer)
+            .await;
     }
     let identities = identities(&mut view, &mut next).await?;
     scheme::check_size(&next)?;
-    let answer = Response::json(200, &wire::program(&next));
+    let changed = wire::program(&next);
     let mut commit = view.commit_for(&ProgramScope::from(&next));
     commit.program(&next, Was::Version(view.program.version));
     for (incentive, identity) in next.incentives.iter().zip(identities) {
@@ -89,7 +98,12 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
         }
     }
     commit.fact(Fact::new(FactKind::ProgramUpdated));
-    session.finish(commit, answer).await
+    let change = Change::of(ObjectKind::Program, next.id)
+        .from(&wire::program(&view.program))
+        .to(&changed);
+    session
+        .finish(commit, change, Response::json(200, &changed))
+        .await
 }
 
 /// What becomes of what an incentive's id stands for.

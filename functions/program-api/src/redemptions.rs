@@ -1,11 +1,13 @@
 //! Spending points: record a redemption, reverse it, list them.
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::id::{ParticipantId, RedemptionId};
 use kith_domain::ledger::Balance;
 use kith_domain::money::{AMOUNT_MAX, Unit};
 use kith_domain::redemption::{Redemption, RedemptionState};
 use kith_domain::text::ExternalId;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json::{self, Faults, Member};
@@ -81,7 +83,9 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
         let known: Option<Redemption> = view.store.get_one(key).await?;
         let known = known.ok_or_else(|| Problem::internal("a redemption is not there"))?;
         let answer = repeated(&known, &spending)?;
-        return session.finish(session.commit(), answer).await;
+        return session
+            .finish(session.commit(), Change::nothing(), answer)
+            .await;
     }
     if !who.next.is_active() {
         let detail = "Whoever is suspended spends nothing.";
@@ -116,8 +120,13 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
             Unit::Points,
             BalanceGuard::Available(redemption.amount),
         );
-    let answer = Response::json(201, &wire::redemption(&redemption));
-    session.finish(commit, answer).await
+    let answer = wire::redemption(&redemption);
+    let change = Change::of(ObjectKind::Redemption, redemption.id)
+        .within(person)
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(201, &answer))
+        .await
 }
 
 /// The shop has said so before: the same, or something else.
@@ -175,7 +184,13 @@ pub(crate) async fn reverse(call: Call) -> Result<Response, Ended> {
         }
         None => wire::redemption(&redemption),
     };
-    session.finish(commit, Response::json(200, &answer)).await
+    let change = Change::of(ObjectKind::Redemption, id)
+        .within(participant)
+        .from(&wire::redemption(&redemption))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 /// `GET P/participants/{participant}/redemptions`, oldest first.

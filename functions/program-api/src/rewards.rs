@@ -6,6 +6,7 @@ mod give;
 pub(crate) use give::give;
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ConversionId, ParticipantId, RewardId};
@@ -14,6 +15,7 @@ use kith_domain::program::{Program, ProgramState};
 use kith_domain::reward::{Reward, RewardError, RewardEvent, RewardState};
 use kith_domain::text::{Name, Slug};
 use kith_domain::voucher::{Claim, Use, VoucherRefusal, use_voucher};
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
@@ -108,7 +110,13 @@ pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
         Ok(Use::Before) => wire::reward(&usable.reward),
         Err(refusal) => return Err(unusable(refusal).into()),
     };
-    session.finish(commit, Response::json(200, &answer)).await
+    let change = Change::of(ObjectKind::Reward, id)
+        .because(&reason)
+        .from(&wire::reward(&usable.reward))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 fn unusable(refusal: VoucherRefusal) -> Problem {
@@ -144,7 +152,9 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
         .map_err(refused)?;
     let Some(mut next) = decided else {
         let answer = Response::json(200, &wire::reward(&reward));
-        return session.finish(session.commit(), answer).await;
+        return session
+            .finish(session.commit(), Change::nothing(), answer)
+            .await;
     };
     if next.state == RewardState::Approved && view.program.state != ProgramState::Active {
         let detail = "Rewards stay as they are until the program is active again.";
@@ -159,8 +169,14 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
     if is_withdrawn(next.state) {
         give_back(&mut commit, &mut view, &reward).await?;
     }
-    let answer = Response::json(200, &wire::reward(&next));
-    session.finish(commit, answer).await
+    let answer = wire::reward(&next);
+    let change = Change::of(ObjectKind::Reward, id)
+        .because(&reason)
+        .from(&wire::reward(&reward))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 fn loaded(view: &View, id: RewardId) -> Result<Reward, Ended> {

@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kith_domain::audit::ObjectKind;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json;
@@ -96,8 +98,13 @@ pub(crate) async fn advance(call: Call) -> Result<Response, Ended> {
         "until": wire::instant(until),
         "settled": settled,
     });
+    // Each step is a transaction of its own, and a call that ends in between is repeated.
+    let change = Change::of(ObjectKind::TestClock, view.program.id)
+        .from(&json!({"now": wire::instant(view.now)}))
+        .to(&answer)
+        .written_before();
     session
-        .finish(session.commit(), Response::json(200, &answer))
+        .finish(session.commit(), change, Response::json(200, &answer))
         .await
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::code::{CodeError, VoucherCode};
 use kith_domain::text::Slug;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
@@ -59,9 +61,10 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
         .filter(|verdict| verdict.word == Word::Added)
         .filter_map(|verdict| verdict.code.clone())
         .collect();
-    let (commit, stock) = write_all(&session, &view, &incentive, &new).await?;
+    let (commit, change, stock) = write_all(&session, &view, &incentive, &new).await?;
     let answer = answer(&incentive, &verdicts, stock.as_ref());
-    let answer = session.finish(commit, Response::json(200, &answer)).await?;
+    let answer = Response::json(200, &answer);
+    let answer = session.finish(commit, change, answer).await?;
     wake_waiting(&call, &view, &incentive, stock.as_ref()).await?;
     Ok(answer)
 }
@@ -106,19 +109,23 @@ async fn write_all(
     view: &View,
     incentive: &Slug,
     codes: &[VoucherCode],
-) -> Result<(Commit, Option<VoucherStock>), Ended> {
+) -> Result<(Commit, Change, Option<VoucherStock>), Ended> {
     let program = view.program.id;
     let mut stock = view.store.voucher_stock(program, incentive).await?;
     let mut steps = codes.chunks(STEP_CODES_MAX).peekable();
     while let Some(step) = steps.next() {
         let mut commit = view.commit();
+        let before = counts(incentive, stock.as_ref());
         stock = Some(commit.add_vouchers(program, incentive, stock.as_ref(), step));
+        let change = Change::of(ObjectKind::VoucherList, incentive)
+            .from(&before)
+            .to(&counts(incentive, stock.as_ref()));
         if steps.peek().is_none() {
-            return Ok((commit, stock));
+            return Ok((commit, change, stock));
         }
-        view.write(commit).await?;
+        session.write_part(commit, change).await?;
     }
-    Ok((session.commit(), stock))
+    Ok((session.commit(), Change::nothing(), stock))
 }
 
 /// Wakes rewards that wait for codes, oldest first, as many as there are codes. A wake that is lost

@@ -1,9 +1,11 @@
 //! Vouchers by their code: `POST P/vouchers/redeem`.
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::code::VoucherCode;
 use kith_domain::text::ExternalId;
 use kith_domain::voucher::{Claim, Use, VoucherRefusal, use_voucher};
+use kith_edge::audit::Change;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
 use kith_edge::session::Ended;
@@ -63,7 +65,12 @@ pub(crate) async fn redeem(call: Call) -> Result<Response, Ended> {
         }
         Use::Before => wire::reward(&usable.reward),
     };
-    session.finish(commit, Response::json(200, &answer)).await
+    let change = Change::of(ObjectKind::Reward, usable.reward.id)
+        .from(&wire::reward(&usable.reward))
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 /// How the API says why a voucher cannot be used.

@@ -152,6 +152,8 @@ routes! {
         REVOKE_KEY = "revoke_key" Delete "/v1/keys/{key}", Key(KeysWrite);
         READ_OPERATIONS = "read_operations" Get "/v1/operations", Operator(ProgramsRead);
         RETRY_PARKED = "retry_parked" Post "/v1/operations/parked/{id}/retry", Operator(ProgramsWrite);
+        LIST_OPERATOR_AUDIT = "list_operator_audit" Get "/v1/audit", Operator(AuditRead);
+        LIST_AUDIT = "list_audit" Get "/v1/programs/{program}/audit", Key(AuditRead);
         ADVANCE_TEST_CLOCK = "advance_test_clock" Post "/v1/programs/{program}/test-clock/advance", Key(ProgramsWrite);
         LIST_TEST_MAILS = "list_test_mails" Get "/v1/programs/{program}/test-mails", Key(ProgramsRead);
         LIST_EVENTS = "list_events" Get "/v1/programs/{program}/events", Key(EventsRead);

@@ -57,6 +57,8 @@ words! {
         WebhooksWrite = "webhooks:write",
         /// Make and revoke keys.
         KeysWrite = "keys:write",
+        /// Read the audit log.
+        AuditRead = "audit:read",
         /// Export and erase.
         PrivacyWrite = "privacy:write",
         /// Record clicks and make offers: all that a publishable key may do.

@@ -220,6 +220,8 @@ kinds! {
     EventKind EventId "evt";
     /// One API key.
     ApiKeyKind ApiKeyId "key";
+    /// One entry of the audit log.
+    AuditKind AuditId "aud";
     /// One mail.
     MailKind MailId "eml";
     /// One request.

@@ -17,6 +17,7 @@
 
 pub mod api_key;
 pub mod attribution;
+pub mod audit;
 pub mod channel;
 pub mod click;
 pub mod code;

@@ -20,6 +20,7 @@ mod environment;
 mod function;
 mod work;
 
+pub mod audit;
 pub mod aws;
 pub mod causes;
 pub mod config;

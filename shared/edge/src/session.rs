@@ -7,13 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use kith_contract::problems::Code;
 use kith_contract::routes::{Access, Route};
 use kith_domain::api_key::{Caller, KeyHash, KeyState, PresentedKey, Scope};
+use kith_domain::audit::Actor;
 use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
 use kith_store::items::{ApiKey, IdempotencyRecord};
-use kith_store::keys::{self, IdempotencyScope, Key};
+use kith_store::keys::{self, AuditLog, IdempotencyScope, Key};
 use kith_store::{Commit, CommitError, Guard, Loaded, Store, StoreError};
 use sha2::{Digest, Sha256};
 
+use crate::audit::{By, Change};
 use crate::config::OperatorKeys;
 use crate::decide::{DECISIONS_MAX, let_others_pass};
 use crate::desk::{Desk, View};
@@ -94,6 +96,9 @@ pub struct Session {
     pub store: Store,
     desk: Desk,
     idempotency: Option<Idempotency>,
+    log: AuditLog,
+    route: &'static Route,
+    request_id: String,
 }
 
 #[derive(Debug)]
@@ -143,7 +148,14 @@ impl Gate {
         }
         let scope_of_answer = IdempotencyScope::Program(program);
         let session = self
-            .check(request, invocation, credentials, scope_of_answer, reads)
+            .check(
+                request,
+                invocation,
+                route,
+                credentials,
+                scope_of_answer,
+                reads,
+            )
             .await?;
         let view = self
             .desk
@@ -180,6 +192,7 @@ impl Gate {
             .check(
                 request,
                 invocation,
+                route,
                 credentials,
                 IdempotencyScope::Operator(mode),
                 reads,
@@ -208,6 +221,7 @@ impl Gate {
         &self,
         request: &Request,
         invocation: &Invocation,
+        route: &'static Route,
         credentials: Credentials,
         answer_scope: IdempotencyScope,
         mut reads: Vec<Key>,
@@ -240,6 +254,12 @@ impl Gate {
             store,
             desk: self.desk.clone(),
             idempotency,
+            log: match answer_scope {
+                IdempotencyScope::Program(program) => AuditLog::Program(program),
+                IdempotencyScope::Operator(mode) => AuditLog::Operator(mode),
+            },
+            route,
+            request_id: invocation.request_id.clone(),
         })
     }
 }
@@ -377,7 +397,8 @@ impl Session {
     pub fn actor(&self) -> String {
         self.caller
             .key
-            .map_or_else(|| "operator".to_owned(), |key| key.to_string())
+            .map_or(Actor::Operator, Actor::Key)
+            .to_string()
     }
 
     /// An empty decision outside any program.
@@ -392,14 +413,46 @@ impl Session {
         &self.desk
     }
 
-    /// Writes a decision together with its answer, and gives the answer. If a twin of this call
-    /// was first, its answer is given instead.
+    /// Writes a decision together with its answer and what the audit log says of it, and gives the
+    /// answer. If a twin of this call was first, its answer is given instead.
     ///
     /// # Errors
     /// [`Ended::Outdated`] when what was read does not hold any more.
-    pub async fn finish(&self, commit: Commit, answer: Response) -> Result<Response, Ended> {
+    pub async fn finish(
+        &self,
+        commit: Commit,
+        change: Change,
+        answer: Response,
+    ) -> Result<Response, Ended> {
         let kept = answer.clone();
-        self.finish_keeping(commit, answer, kept).await
+        self.finish_keeping(commit, change, answer, kept).await
+    }
+
+    /// Writes a part of a decision that is too large for one transaction, together with what the
+    /// audit log says of it. The last part is for [`Self::finish`].
+    ///
+    /// # Errors
+    /// [`Ended::Outdated`] when what was read does not hold any more.
+    pub async fn write_part(&self, mut commit: Commit, change: Change) -> Result<(), Ended> {
+        self.log(&mut commit, change)?;
+        self.store.commit(commit).await?;
+        Ok(())
+    }
+
+    /// Adds what the audit log says of a decision.
+    fn log(&self, commit: &mut Commit, change: Change) -> Result<(), Ended> {
+        let log = change.program().map_or(self.log, AuditLog::Program);
+        let by = By {
+            id: self.desk.id(self.real_now),
+            actor: self.actor(),
+            route: self.route.id,
+            request_id: &self.request_id,
+        };
+        let entry = change.entry(!commit.is_empty(), by);
+        if let Some(entry) = entry.map_err(Problem::internal)? {
+            commit.audit(log, &entry);
+        }
+        Ok(())
     }
 
     /// As [`Self::finish`], for an answer of which a part is told once only: `kept` is what a
@@ -410,9 +463,11 @@ impl Session {
     pub async fn finish_keeping(
         &self,
         mut commit: Commit,
+        change: Change,
         answer: Response,
         kept: Response,
     ) -> Result<Response, Ended> {
+        self.log(&mut commit, change)?;
         if let Some(call) = &self.idempotency {
             if kept.body_text().len() > ANSWER_BYTES_MAX {
                 return Err(Problem::internal("an answer is too large to be kept").into());

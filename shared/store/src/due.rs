@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
 
-use crate::commit::{later, number};
+use crate::commit::{Commit, later, number};
 use crate::item::Item;
 use crate::items::Wake;
 use crate::keys::{self, Key};
@@ -71,6 +71,28 @@ pub struct DueWork {
     pub attempts: u32,
     /// Whether this was once too often: it is parked now, and nobody is woken.
     pub parked: bool,
+}
+
+impl Commit {
+    /// Takes an entry out of the parking place: it is due at once, as if never tried.
+    pub fn unpark(&mut self, entry: &DueEntry) -> &mut Self {
+        let id = format!("{}#{}", entry.key.pk, entry.key.sk);
+        let time = keys::instant(self.real_now());
+        let program = entry.key.pk.strip_prefix("PROGRAM#");
+        let program = program.and_then(|rest| rest.split('#').next());
+        let (pk, sk) = match (entry.due_pk.as_str(), program) {
+            (parked, Some(program)) if parked == keys::parked(Mode::Test) => (
+                format!("DUE#{program}"),
+                format!("{}{time}#{id}", keys::REAL_MARK),
+            ),
+            (_, _) => (
+                keys::due_shard(keys::shard(&id, keys::DUE_SHARDS)),
+                format!("{time}#{id}"),
+            ),
+        };
+        self.move_due(entry, &pk, &sk);
+        self
+    }
 }
 
 impl Store {
@@ -239,31 +261,6 @@ impl Store {
             work.wakes.clear();
         }
         Ok(moved.then_some(work))
-    }
-
-    /// Takes an entry out of the parking place: it is due at once, as if never tried.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn unpark(&self, entry: &DueEntry, real_now: Timestamp) -> Result<bool, StoreError> {
-        let id = format!("{}#{}", entry.key.pk, entry.key.sk);
-        let time = keys::instant(real_now);
-        let program = entry
-            .key
-            .pk
-            .strip_prefix("PROGRAM#")
-            .and_then(|rest| rest.split('#').next());
-        let (pk, sk) = match (entry.due_pk.as_str(), program) {
-            (parked, Some(program)) if parked == keys::parked(Mode::Test) => (
-                format!("DUE#{program}"),
-                format!("{}{time}#{id}", keys::REAL_MARK),
-            ),
-            (_, _) => (
-                keys::due_shard(keys::shard(&id, keys::DUE_SHARDS)),
-                format!("{time}#{id}"),
-            ),
-        };
-        self.move_due(entry, &pk, &sk, 0).await
     }
 
     async fn move_due(

@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
-    ApiKeyId, ClickId, ConversionId, EventId, LedgerId, MailId, OfferId, ParticipantId, PayoutId,
-    ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
+    ApiKeyId, AuditId, ClickId, ConversionId, EventId, LedgerId, MailId, OfferId, ParticipantId,
+    PayoutId, ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::money::{Currency, Unit};
@@ -542,6 +542,51 @@ pub fn ledger_of_day(program: ProgramId, day: &str, shard: u8) -> String {
     format!("PROGRAM#{program}#LEDGER#{day}#{shard}")
 }
 
+/// Whose audit log it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditLog {
+    /// What was done to a program, its keys included.
+    Program(ProgramId),
+    /// What the operator did outside any program, in one mode.
+    Operator(Mode),
+}
+
+impl AuditLog {
+    fn owner(self) -> String {
+        match self {
+            Self::Program(program) => format!("PROGRAM#{program}"),
+            Self::Operator(mode) => format!("OPERATOR#{mode}"),
+        }
+    }
+}
+
+/// An entry of an audit log, in the bucket of its month.
+#[must_use]
+pub fn audit(log: AuditLog, entry: AuditId) -> Key {
+    Key {
+        pk: audit_of_month(log, &month(entry.at())),
+        sk: entry.to_string(),
+    }
+}
+
+/// A month of an audit log.
+#[must_use]
+pub fn audit_of_month(log: AuditLog, month: &str) -> String {
+    format!("{}#AUDIT#{month}", log.owner())
+}
+
+/// What an audit log says of one object. The object's id may come from outside: it stands last.
+#[must_use]
+pub fn audit_of_object(log: AuditLog, object: &str) -> String {
+    format!("{}#AUDITOF#{object}", log.owner())
+}
+
+/// The month of an instant, UTC.
+#[must_use]
+pub fn month(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string()
+}
+
 /// The day of an instant, UTC.
 #[must_use]
 pub fn day(at: Timestamp) -> String {
@@ -746,6 +791,7 @@ mod tests {
         let evt = EventId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
         let clk = ClickId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
         let led = LedgerId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
+        let aud = AuditId::new(at("2026-03-01T12:00:00Z"), [3; 10]);
         let event_name: EventName = "purchase".parse().unwrap();
         let rwd = RewardId::new(Timestamp::UNIX_EPOCH, [4; 10]);
         let key = ApiKeyId::new(Timestamp::UNIX_EPOCH, [5; 10]);
@@ -884,6 +930,14 @@ mod tests {
                 format!("PROGRAM#{p}#LEDGER#2026-03-01#0 {led}"),
             ),
             (
+                audit(AuditLog::Program(prg), aud),
+                format!("PROGRAM#{p}#AUDIT#2026-03 {aud}"),
+            ),
+            (
+                audit(AuditLog::Operator(Mode::Live), aud),
+                format!("OPERATOR#live#AUDIT#2026-03 {aud}"),
+            ),
+            (
                 code(Mode::Test, &code_text),
                 "CODE#test#ann-bakes CODE".to_owned(),
             ),
@@ -933,6 +987,10 @@ mod tests {
                 "PROGRAM#{p}#PAYOUTS#{} {pay}",
                 shard(&pay.to_string(), LIST_SHARDS)
             )
+        );
+        assert_eq!(
+            audit_of_object(AuditLog::Program(prg), &id),
+            format!("PROGRAM#{p}#AUDITOF#{id}")
         );
         assert_eq!(
             party(prg, par, ListName::Rewards),

@@ -9,6 +9,7 @@
     allow(clippy::unwrap_used, reason = "a test stops on the first surprise")
 )]
 
+mod audit;
 mod commit;
 mod counted;
 pub mod cursor;
@@ -28,6 +29,7 @@ mod vouchers;
 pub mod wake;
 mod writes;
 
+pub use audit::AuditPage;
 pub use commit::{ACTIONS_MAX, BalanceGuard, Count, CountGuard};
 pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScope};
 pub use counted::CountedFor;

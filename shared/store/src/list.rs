@@ -12,7 +12,7 @@ use kith_domain::money::Unit;
 
 use crate::item::{self, Entity, Item};
 use crate::items::Lot;
-use crate::keys::{self, Key, LIST_SHARDS, ListName};
+use crate::keys::{self, AuditLog, Key, LIST_SHARDS, ListName};
 use crate::retry::{Backoff, is_passing};
 use crate::store::{Store, StoreError};
 
@@ -89,6 +89,13 @@ impl ListQuery {
     #[must_use]
     pub fn api_keys(mode: Mode, limit: u16) -> Self {
         Self::new("list", vec![keys::api_keys(mode)], "key_", limit)
+    }
+
+    /// What an audit log says of one object.
+    #[must_use]
+    pub fn audit_of_object(log: AuditLog, object: &str, limit: u16) -> Self {
+        let partition = keys::audit_of_object(log, object);
+        Self::new("party", vec![partition], "aud_", limit)
     }
 
     fn new(index: &'static str, partitions: Vec<String>, prefix: &'static str, limit: u16) -> Self {

@@ -1,6 +1,7 @@
 //! The lines of a payout: read as JSON or as CSV, and settled one by one.
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, PayoutId};
 use kith_domain::ledger::{Account, transfer};
@@ -10,6 +11,7 @@ use kith_domain::payout::{
     LineEvent, LineState, LineStep, PayoutLine, PayoutState, PayoutTotals, step,
 };
 use kith_domain::text::{ExternalId, Name};
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::fields::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_edge::http::{Problem, Response};
@@ -189,6 +191,7 @@ pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
     let external_id: Option<ExternalId> = person.and_then(|person| person.external_id);
     let moved = step(line.state, settled.event)
         .map_err(|error| Problem::of(Code::LineState, format!("It cannot be done: {error}.")))?;
+    let before = wire::settled_line(&line, external_id.as_ref());
     let (commit, line) = match moved {
         LineStep::Unchanged => (session.commit(), line),
         LineStep::Moved(state) => {
@@ -202,8 +205,14 @@ pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
             (commit, next)
         }
     };
-    let answer = Response::json(200, &wire::settled_line(&line, external_id.as_ref()));
-    session.finish(commit, answer).await
+    let answer = wire::settled_line(&line, external_id.as_ref());
+    let change = Change::of(ObjectKind::PayoutLine, line.participant_id)
+        .within(settled.payout)
+        .from(&before)
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(200, &answer))
+        .await
 }
 
 fn settled(call: &Call) -> Result<Settled, Problem> {

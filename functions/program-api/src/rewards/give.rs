@@ -1,6 +1,7 @@
 //! Rewards by hand: `POST P/rewards`.
 
 use kith_contract::problems::Code;
+use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::ParticipantId;
 use kith_domain::incentive::{POINTS_MAX, QUANTITY_MAX};
@@ -11,6 +12,7 @@ use kith_domain::reward::{
     Beneficiary, Discount, Reward, RewardSource, RewardState, RewardValue, Transition,
 };
 use kith_domain::text::Name;
+use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json::{self, Faults, Member};
@@ -115,8 +117,13 @@ pub(crate) async fn give(call: Call) -> Result<Response, Ended> {
     if let Some((unit, amount)) = reward.value.credit() {
         commit.pending(reward.beneficiary_id, unit, amount);
     }
-    let answer = Response::json(201, &wire::reward(&reward));
-    session.finish(commit, answer).await
+    let answer = wire::reward(&reward);
+    let change = Change::of(ObjectKind::Reward, reward.id)
+        .because(&giving.reason)
+        .to(&answer);
+    session
+        .finish(commit, change, Response::json(201, &answer))
+        .await
 }
 
 fn check_beneficiary(view: &View, id: ParticipantId) -> Result<(), Ended> {

@@ -22,8 +22,9 @@ const RECORDING: usize = 14;
 /// voucher, and for a free product its lot and the balance of whoever holds it.
 const VOUCHERS_USED: usize = 10 * 4;
 /// Whatever the scheme, a refund writes itself, what its external id leads to, the conversion, its
-/// order, the bond, both parties' counters, a ledger entry, the event and the idempotency record.
-const REFUNDING: usize = 10;
+/// order, the bond, both parties' counters, a ledger entry, the event, the idempotency record and the
+/// audit entry.
+const REFUNDING: usize = 11;
 /// Stands for a currency that only the conversion knows.
 const OF_THE_CONVERSION: &str = "the conversion's currency";
 

@@ -1,6 +1,7 @@
 //! How the API writes what the domain knows. One place for each noun, because several functions
 //! answer with it.
 
+mod audit;
 mod conversion;
 mod explanation;
 mod participant;
@@ -11,6 +12,7 @@ mod refund;
 mod reward;
 mod survey;
 
+pub use audit::audit_entry;
 pub use conversion::{conversion, conversion_with_refunds};
 pub use explanation::explanation;
 pub use participant::{participant, referral};

@@ -24,6 +24,7 @@ use kith_domain::program::Program;
 use kith_domain::reward::BudgetShare;
 use kith_domain::text::Slug;
 
+use crate::due::DueEntry;
 use crate::item::{self, CorruptItem, Entity, Item};
 use crate::items::{Event, IdempotencyRecord, LedgerEntry, LedgerReason, Posting, Wake};
 use crate::keys::{self, DueClock, EventRef, IdempotencyScope, IndexKey, Key};
@@ -556,6 +557,19 @@ impl Commit {
             .expression_attribute_values(":value", number(value))
             .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()));
         self.push_update(Guard::Unchanged(kind), key, update);
+    }
+
+    /// Moves an entry of the due index that nobody has tried yet, if it stands where it was found.
+    pub(crate) fn move_due(&mut self, entry: &DueEntry, pk: &str, sk: &str) {
+        let update = update(&entry.key)
+            .update_expression("SET due_pk = :pk, due_sk = :sk, attempts = :none")
+            .condition_expression("due_pk = :was_pk AND due_sk = :was_sk")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":was_pk", AttributeValue::S(entry.due_pk.clone()))
+            .expression_attribute_values(":was_sk", AttributeValue::S(entry.due_sk.clone()));
+        self.push_update(Guard::Unchanged("due entry"), entry.key.clone(), update);
     }
 
     /// Adds to numbers of an item, which is made if it is not there yet.

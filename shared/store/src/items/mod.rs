@@ -1,5 +1,6 @@
 //! One struct per kind of item, and its way to the domain and back.
 
+mod audit;
 mod click;
 mod conversion;
 mod event;
@@ -15,6 +16,7 @@ mod reward;
 mod survey;
 mod voucher_list;
 
+pub use audit::AuditEntry;
 pub use click::{ClickItem, VisitorKey};
 pub use conversion::Order;
 pub use event::{Event, RecordedFact, Wake};
