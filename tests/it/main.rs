@@ -19,7 +19,11 @@ mod incentives;
 mod keys;
 mod kill;
 mod lambda_reality;
+mod limits;
 mod links;
+#[path = "../benches/cost/meter.rs"]
+#[allow(dead_code, reason = "the benches use more of it")]
+mod meter;
 mod money;
 mod payouts;
 mod people;

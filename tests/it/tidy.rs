@@ -63,6 +63,14 @@ const READERS: &[(&str, &[&str])] = &[
     (".public_origin()", &["KITH_PUBLIC_URL"]),
     (".proxy_hops()", &["KITH_PROXY_HOPS"]),
     (
+        ".limits()",
+        &[
+            "KITH_REQUESTS_PER_MINUTE",
+            "KITH_REQUEST_BURST",
+            "KITH_FAILURES_PER_MINUTE",
+        ],
+    ),
+    (
         ".operator_keys()",
         &["KITH_OPERATOR_KEY", "KITH_TEST_OPERATOR_KEY"],
     ),

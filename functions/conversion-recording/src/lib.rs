@@ -46,13 +46,15 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         variables.required("KITH_TABLE"),
         Connection::of(&mut variables),
         variables.operator_keys(),
+        variables.limits(),
         variables.token_keys(),
         variables.identity_key(),
         variables.proxy_hops(),
     );
-    let (table, connection, operators, tokens, identity, proxy_hops) = variables.finish(found)?;
+    let (table, connection, operators, limits, tokens, identity, proxy_hops) =
+        variables.finish(found)?;
     let store = Store::new(connection.dynamodb(), &table);
-    let gate = Gate::new(Desk::new(environment, store.clone()), operators);
+    let gate = Gate::new(Desk::new(environment, store.clone()), operators, limits);
     let recording = Arc::new(Recording {
         gate,
         tokens,

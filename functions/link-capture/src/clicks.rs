@@ -79,6 +79,7 @@ pub(crate) async fn create(
     let link = Link {
         record: Arc::new(record),
         target: Arc::new(LinkTarget::from(&view.program)),
+        mode: view.program.mode,
         now: view.now,
         day_key: None,
     };

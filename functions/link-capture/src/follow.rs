@@ -64,13 +64,23 @@ pub(crate) async fn follow(
     let visitor = classify(&request);
     let opts_out = gpc_opt_out(request.header("sec-gpc"));
     let with_day_key = visitor.counts() && !opts_out;
+    let (failures, now) = (capture.gate.limits().failures(), capture.desk().real_now());
+    let is_known = mode == Mode::Live && capture.links.knows(&code, now);
+    if !is_known && let Err(problem) = failures.check(request.source_address(), now) {
+        return too_many(&request, problem);
+    }
     let found = capture
         .links
         .find(&invocation, mode, &code, with_day_key)
         .await;
     let link = match found {
         Ok(Some(link)) => link,
-        Ok(None) => return not_found(&request),
+        Ok(None) => {
+            if !is_known {
+                failures.count(request.source_address(), now);
+            }
+            return not_found(&request);
+        }
         Err(error) => return unavailable(&request, error),
     };
     let query = LinkQuery::parse(request.raw_query());
@@ -165,6 +175,16 @@ fn not_found(request: &Request) -> Result<Response, Problem> {
     let link = DeadLink::Referral;
     let language = language(request);
     Ok(page(404, &LinkNotFound { link, language }.render()))
+}
+
+/// An address that tried too many codes that lead nowhere waits, unless the code is known here.
+fn too_many(request: &Request, problem: Problem) -> Result<Response, Problem> {
+    if request.prefers_json() {
+        return Err(problem);
+    }
+    let language = language(request);
+    let response = page(429, &Unavailable { language }.render());
+    Ok(response.header("retry-after", RETRY_AFTER_SECONDS.to_string()))
 }
 
 fn unavailable(request: &Request, error: StoreError) -> Result<Response, Problem> {

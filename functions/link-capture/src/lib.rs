@@ -26,18 +26,24 @@ mod referer;
 use std::sync::Arc;
 
 use kith_contract::routes;
+use kith_domain::code::ReferralCode;
+use kith_domain::limit::Limit;
 use kith_domain::mode::Mode;
 use kith_domain::signed::TokenKeys;
 use kith_edge::aws::Connection;
-use kith_edge::config::{OperatorKeys, Variables};
+use kith_edge::config::{OperatorKeys, RequestLimits, Variables};
 use kith_edge::desk::Desk;
 use kith_edge::http::{Cors, HttpFunction, Request, Router, preflight};
+use kith_edge::limits::{Buckets, OwnBuckets};
 use kith_edge::session::{Gate, deciding};
 use kith_edge::telemetry::Metrics;
 use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
 
 use crate::links::Links;
+
+/// How many clicks of a link in a minute an instance writes without asking the link's bucket.
+const FREE_CLICKS: u32 = 30;
 
 /// What every request needs.
 #[derive(Debug)]
@@ -46,6 +52,9 @@ struct LinkCapture {
     gate: Gate,
     token_keys: TokenKeys,
     metrics: Metrics,
+    clicks: Buckets<(Mode, ReferralCode)>,
+    clicks_per_link: Limit,
+    free_clicks: OwnBuckets<(Mode, ReferralCode)>,
 }
 
 impl LinkCapture {
@@ -54,13 +63,18 @@ impl LinkCapture {
         store: Store,
         token_keys: TokenKeys,
         operators: OperatorKeys,
+        limits: RequestLimits,
+        clicks_per_minute: u32,
     ) -> Self {
         let desk = Desk::new(environment, store);
         Self {
             links: Links::new(desk.clone()),
-            gate: Gate::new(desk, operators),
+            gate: Gate::new(desk, operators, limits),
             token_keys,
             metrics: Metrics::of(environment),
+            clicks: Buckets::default(),
+            clicks_per_link: Limit::new(clicks_per_minute, clicks_per_minute),
+            free_clicks: OwnBuckets::new(Limit::new(FREE_CLICKS, FREE_CLICKS)),
         }
     }
 
@@ -80,10 +94,22 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
     let operators = variables.operator_keys();
     let proxy_hops = variables.proxy_hops();
     let connection = Connection::of(&mut variables);
-    let (table, token_keys, operators, proxy_hops, connection) =
-        variables.finish((table, token_keys, operators, proxy_hops, connection))?;
+    let limits = variables.limits();
+    let clicks = variables.calls("KITH_LINK_CLICKS_PER_MINUTE", 6_000);
+    let found = (
+        table, token_keys, operators, limits, clicks, proxy_hops, connection,
+    );
+    let (table, token_keys, operators, limits, clicks, proxy_hops, connection) =
+        variables.finish(found)?;
     let store = Store::new(connection.dynamodb(), &table);
-    let capture = LinkCapture::new(environment, store.clone(), token_keys, operators);
+    let capture = LinkCapture::new(
+        environment,
+        store.clone(),
+        token_keys,
+        operators,
+        limits,
+        clicks,
+    );
     let function = HttpFunction::new(router(&Arc::new(capture)))
         .proxy_hops(proxy_hops)
         .warmed_by(move || {

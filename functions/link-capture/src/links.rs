@@ -48,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) record: Arc<CodeRecord>,
     /// What the program lets links do.
     pub(crate) target: Arc<LinkTarget>,
+    /// Whether it is a link of a live or of a test program.
+    pub(crate) mode: Mode,
     /// The program's time.
     pub(crate) now: Timestamp,
     /// The key of the day, when it was asked for and could be had.
@@ -132,6 +134,12 @@ impl Links {
         Ok(link.filter(|link| link.record.active))
     }
 
+    /// Whether something is known here of a code of a live program, be it that there is none.
+    pub(crate) fn knows(&self, code: &ReferralCode, now: Timestamp) -> bool {
+        let shelf = self.shelf();
+        shelf.unknown.get(code, now).is_fresh() || shelf.codes.get(code, now) != Known::Nothing
+    }
+
     /// Cold: code and day key in one request, then the program. Warm: nothing.
     async fn find_live(
         &self,
@@ -171,6 +179,7 @@ impl Links {
         Ok(target.map(|target| Link {
             record,
             target,
+            mode: Mode::Live,
             now,
             day_key: known.day_key,
         }))
@@ -264,6 +273,7 @@ impl Links {
         Ok(Some(Link {
             record: Arc::new(record),
             target: Arc::new(target),
+            mode: Mode::Test,
             now: clock.at(real_now),
             day_key,
         }))

@@ -13,6 +13,7 @@ use kith_edge::telemetry::Unit;
 use kith_edge::visitor::DayKey;
 use kith_store::StoreError;
 use kith_store::items::ClickItem;
+use kith_store::keys;
 
 use crate::LinkCapture;
 use crate::links::Link;
@@ -97,10 +98,30 @@ impl LinkCapture {
     /// Writes a click, if it takes no longer than a visitor can be asked to wait. If it does, the
     /// click is lost, and the loss is counted: nobody is kept from where a link leads.
     pub(crate) async fn record_or_lose(&self, invocation: &Invocation, link: &Link, click: &Click) {
-        let work = self.record(invocation, link, click);
-        if in_time(WRITE_PATIENCE, work).await.is_err() {
+        let work = async {
+            if !self.may_write(invocation, link).await {
+                return Ok(false);
+            }
+            self.record(invocation, link, click).await.map(|()| true)
+        };
+        if !matches!(in_time(WRITE_PATIENCE, work).await, Ok(true)) {
             self.lose();
         }
+    }
+
+    /// Whether the link's bucket pays for a click. The first ones of a minute cost nobody a question.
+    async fn may_write(&self, invocation: &Invocation, link: &Link) -> bool {
+        let now = self.desk().real_now();
+        let code = &link.record.code;
+        let who = (link.mode, code.clone());
+        if self.free_clicks.take(who.clone(), now) {
+            return true;
+        }
+        let bucket = || keys::code_use(link.mode, code);
+        let store = self.desk().store(invocation);
+        let limit = self.clicks_per_link;
+        let verdict = self.clicks.serve(who, bucket, limit, &store, now).await;
+        verdict.admitted
     }
 
     /// Counts a click that could not be written.

@@ -66,14 +66,16 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
     let tokens = variables.token_keys();
     let identity = variables.identity_key();
     let public = variables.public_origin();
-    let found = (
-        table, connection, queues, operators, tokens, identity, public,
-    );
-    let (table, connection, queues, operators, tokens, identity, public) =
-        variables.finish(found)?;
+    let callers = match (operators, variables.limits(), variables.proxy_hops()) {
+        (Some(operators), Some(limits), Some(proxy_hops)) => Some((operators, limits, proxy_hops)),
+        (_, _, _) => None,
+    };
+    let found = (table, connection, queues, callers, tokens, identity, public);
+    let (table, connection, queues, callers, tokens, identity, public) = variables.finish(found)?;
+    let (operators, limits, proxy_hops) = callers;
     let store = Store::new(connection.dynamodb(), &table);
     let api = Arc::new(Api {
-        gate: Gate::new(Desk::new(environment, store.clone()), operators),
+        gate: Gate::new(Desk::new(environment, store.clone()), operators, limits),
         tokens,
         identity,
         public,
@@ -83,7 +85,8 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         let store = store.clone();
         async move { store.warm().await }
     };
-    Ok(Box::new(HttpFunction::new(router(api)).warmed_by(warm)))
+    let function = HttpFunction::new(router(api)).proxy_hops(proxy_hops);
+    Ok(Box::new(function.warmed_by(warm)))
 }
 
 /// A router, and what the use cases behind it share.

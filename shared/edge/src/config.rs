@@ -21,6 +21,7 @@ use std::fmt::Display;
 
 use kith_domain::api_key::{KeyHash, OPERATOR_KEY_CHARS_MIN, is_operator_key};
 use kith_domain::email::IdentityKey;
+use kith_domain::limit::{Limit, PER_MINUTE_MAX};
 use kith_domain::mode::Mode;
 use kith_domain::signed::TokenKeys;
 
@@ -125,6 +126,29 @@ impl<'a> Variables<'a> {
         })
     }
 
+    /// `KITH_REQUESTS_PER_MINUTE`, `KITH_REQUEST_BURST` and `KITH_FAILURES_PER_MINUTE`: how much one
+    /// caller may ask for.
+    pub fn limits(&mut self) -> Option<RequestLimits> {
+        let requests = self.calls("KITH_REQUESTS_PER_MINUTE", 6_000);
+        let burst = self.calls("KITH_REQUEST_BURST", 1_000);
+        let failures = self.calls("KITH_FAILURES_PER_MINUTE", 600);
+        let (requests, failures) = (Limit::new(requests?, burst?), failures?);
+        Some(RequestLimits {
+            requests,
+            failures: Limit::new(failures, failures),
+        })
+    }
+
+    /// A number of calls, at least one.
+    pub fn calls(&mut self, name: &str, default: u32) -> Option<u32> {
+        self.parsed_or(name, default, |text| {
+            text.parse()
+                .ok()
+                .filter(|calls| (1..=PER_MINUTE_MAX).contains(calls))
+                .ok_or_else(|| format!("must be a number from 1 to {PER_MINUTE_MAX}"))
+        })
+    }
+
     /// `KITH_OPERATOR_KEY` and `KITH_TEST_OPERATOR_KEY`, hashed.
     pub fn operator_keys(&mut self) -> Option<OperatorKeys> {
         let live = self.operator_key("KITH_OPERATOR_KEY", Mode::Live);
@@ -207,6 +231,15 @@ all_found!(A B C D E F G H);
 all_found!(A B C D E F G H I);
 all_found!(A B C D E F G H I J);
 
+/// How much one caller may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestLimits {
+    /// Calls of one key that was not given a number of its own.
+    pub requests: Limit,
+    /// Calls from one address that cost the table something and fail: wrong keys, unknown codes.
+    pub failures: Limit,
+}
+
 /// The operator's keys, hashed as every key is. A mode without one has no operator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OperatorKeys {
@@ -253,6 +286,9 @@ mod tests {
             ("KITH_IDENTITY_KEY", "hush"),
             ("KITH_PUBLIC_URL", "ftp://hush"),
             ("KITH_PROXY_HOPS", "hush"),
+            ("KITH_REQUESTS_PER_MINUTE", "0"),
+            ("KITH_REQUEST_BURST", "600001"),
+            ("KITH_FAILURES_PER_MINUTE", "hush"),
             (
                 "KITH_OPERATOR_KEY",
                 "kith_test_hushhushhushhushhushhushhush",
@@ -266,14 +302,15 @@ mod tests {
         let origin = variables.public_origin();
         let hops = variables.proxy_hops();
         let operators = variables.operator_keys();
+        let limits = variables.limits();
         let error = variables
-            .finish((table, keys, identity, origin, hops, operators))
+            .finish((table, keys, identity, origin, hops, operators, limits))
             .unwrap_err();
 
         let StartError::Configuration(faults) = &error else {
             panic!("{error}")
         };
-        assert_eq!(faults.len(), 7, "{faults:?}");
+        assert_eq!(faults.len(), 10, "{faults:?}");
         assert!(faults[0].contains("KITH_TABLE is not set"), "{faults:?}");
         assert!(!error.to_string().contains("hush"), "{error}");
     }

@@ -15,6 +15,7 @@
     )
 )]
 
+mod bounded;
 mod decide;
 mod environment;
 mod function;
@@ -28,6 +29,7 @@ pub mod desk;
 pub mod fields;
 pub mod http;
 pub mod json;
+pub mod limits;
 pub mod queue;
 pub mod schedule;
 pub mod sender;

@@ -16,11 +16,12 @@ use kith_store::{Commit, CommitError, Guard, Loaded, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::audit::{By, Change};
-use crate::config::OperatorKeys;
+use crate::config::{OperatorKeys, RequestLimits};
 use crate::decide::{DECISIONS_MAX, let_others_pass};
 use crate::desk::{Desk, View};
 use crate::function::Invocation;
 use crate::http::{Fault, Handler, Problem, Request, Response};
+use crate::limits::{CallerLimits, Verdict};
 
 /// How long an answer is kept for the caller who asks again.
 const ANSWER_LIFE: SignedDuration = SignedDuration::from_hours(48);
@@ -81,6 +82,7 @@ impl From<CommitError> for Ended {
 pub struct Gate {
     desk: Desk,
     operators: OperatorKeys,
+    limits: Arc<CallerLimits>,
 }
 
 /// A call that passed the gate.
@@ -111,8 +113,18 @@ struct Idempotency {
 impl Gate {
     /// The gate of a function.
     #[must_use]
-    pub fn new(desk: Desk, operators: OperatorKeys) -> Self {
-        Self { desk, operators }
+    pub fn new(desk: Desk, operators: OperatorKeys, limits: RequestLimits) -> Self {
+        Self {
+            desk,
+            operators,
+            limits: Arc::new(CallerLimits::new(limits)),
+        }
+    }
+
+    /// How much callers may ask for.
+    #[must_use]
+    pub fn limits(&self) -> &CallerLimits {
+        &self.limits
     }
 
     /// The desk behind it.
@@ -234,19 +246,16 @@ impl Gate {
             reads.push(call.record_key());
         }
         let store = self.desk.store(invocation);
+        let real_now = self.desk.real_now();
+        self.admit_known(request, &credentials, &store, real_now)
+            .await?;
         let loaded = if reads.is_empty() {
             Loaded::default()
         } else {
             store.get(reads).await?
         };
-        let real_now = self.desk.real_now();
-        let caller = match credentials {
-            Credentials::Operator(mode) => Caller::operator(mode),
-            Credentials::Key(presented) => {
-                let stored = loaded.read(&keys::api_key(presented.id))?;
-                verify(presented, stored, real_now)?
-            }
-        };
+        let caller = self.caller(request, &credentials, &loaded, real_now)?;
+        self.admit(request, &caller, &store, real_now).await?;
         Ok(Session {
             caller,
             loaded,
@@ -261,6 +270,85 @@ impl Gate {
             route,
             request_id: invocation.request_id.clone(),
         })
+    }
+}
+
+/// Limits. A call is counted once, however often it is decided.
+impl Gate {
+    /// Before anything is read: whoever is known here is counted; whoever is not may be made up, and
+    /// an address that made up too many waits.
+    async fn admit_known(
+        &self,
+        request: &Request,
+        credentials: &Credentials,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        if request.standing().get().is_some() {
+            return Ok(());
+        }
+        let verdict = match credentials {
+            Credentials::Operator(mode) => {
+                let operator = Caller::operator(*mode);
+                Some(self.limits.serve(&operator, store, now).await)
+            }
+            Credentials::Key(presented) => self.limits.serve_known(presented, store, now).await,
+        };
+        match verdict {
+            Some(verdict) => pass(request, verdict),
+            None => self.limits.failures().check(request.source_address(), now),
+        }
+    }
+
+    /// Who calls, by what was read.
+    fn caller(
+        &self,
+        request: &Request,
+        credentials: &Credentials,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<Caller, Ended> {
+        let presented = match credentials {
+            Credentials::Operator(mode) => return Ok(Caller::operator(*mode)),
+            Credentials::Key(presented) => presented,
+        };
+        let stored = loaded.read(&keys::api_key(presented.id))?;
+        match verify(presented, stored, now) {
+            Ok(caller) => {
+                self.limits.verified(presented.hash, &caller);
+                Ok(caller)
+            }
+            Err(problem) => {
+                self.limits.failed(presented);
+                self.limits.failures().count(request.source_address(), now);
+                Err(problem.into())
+            }
+        }
+    }
+
+    /// Whoever was not known before is counted once their key was verified: a made-up secret must
+    /// not use up what the real one has.
+    async fn admit(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        if request.standing().get().is_some() {
+            return Ok(());
+        }
+        pass(request, self.limits.serve(caller, store, now).await)
+    }
+}
+
+fn pass(request: &Request, verdict: Verdict) -> Result<(), Problem> {
+    // The first one counts; there is no other, since it was looked for before.
+    let standing = *request.standing().get_or_init(|| verdict.standing);
+    if verdict.admitted {
+        Ok(())
+    } else {
+        Err(Problem::too_many_requests(standing.seconds))
     }
 }
 
@@ -280,7 +368,7 @@ impl Credentials {
 
 /// Who presents a key: its end is told to those alone who know its secret.
 fn verify(
-    presented: PresentedKey,
+    presented: &PresentedKey,
     stored: Option<ApiKey>,
     real_now: Timestamp,
 ) -> Result<Caller, Problem> {

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod buckets;
 mod commit;
 mod counted;
 pub mod cursor;
@@ -30,6 +31,7 @@ pub mod wake;
 mod writes;
 
 pub use audit::AuditPage;
+pub use buckets::Taken;
 pub use commit::{ACTIONS_MAX, BalanceGuard, Count, CountGuard};
 pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScope};
 pub use counted::CountedFor;

@@ -30,7 +30,9 @@ fn capture() -> Arc<LinkCapture> {
     let store = Store::new(connection.dynamodb(), "table");
     let keys = TokenKeys::parse("1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
     let operators = OperatorKeys::default();
-    Arc::new(LinkCapture::new(&environment, store, keys, operators))
+    let limits = Variables::of(&environment).limits().unwrap();
+    let capture = LinkCapture::new(&environment, store, keys, operators, limits, 6_000);
+    Arc::new(capture)
 }
 
 fn target() -> LinkTarget {

@@ -30,7 +30,7 @@ impl<H: Handler> Handler for Cors<H> {
 fn readable(response: Response) -> Response {
     response.header("access-control-allow-origin", "*").header(
         "access-control-expose-headers",
-        "idempotent-replayed, retry-after",
+        "idempotent-replayed, ratelimit, ratelimit-policy, retry-after",
     )
 }
 

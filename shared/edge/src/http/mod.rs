@@ -8,6 +8,7 @@ mod router;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use serde_json::value::RawValue;
@@ -91,6 +92,7 @@ impl HttpFunction {
     ) -> Result<Box<RawValue>, FunctionError> {
         let request = Request::of_event(&event, self.proxy_hops)?;
         let place = Place::of(&request, &invocation);
+        let standing = Arc::clone(request.standing());
         let is_head = request.method() == http::Method::HEAD;
         // Handlers fill in what they learn. The path itself stays out: codes and tokens stand in it.
         let span = tracing::info_span!(
@@ -110,6 +112,10 @@ impl HttpFunction {
         }
         .instrument(span)
         .await;
+        let response = match standing.get() {
+            Some(standing) => crate::limits::told(response, standing),
+            None => response,
+        };
         if is_head {
             response.without_body().into_event()
         } else {

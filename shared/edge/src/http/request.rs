@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
+use kith_domain::limit::Standing;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::Error;
@@ -34,6 +36,7 @@ pub struct Request {
     cookies: Vec<String>,
     body: Vec<u8>,
     source_address: Option<IpAddr>,
+    standing: Arc<OnceLock<Standing>>,
 }
 
 impl Request {
@@ -82,6 +85,7 @@ impl Request {
             cookies: event.cookies.unwrap_or_default(),
             body,
             source_address,
+            standing: Arc::default(),
         })
     }
 
@@ -207,6 +211,11 @@ impl Request {
     #[must_use]
     pub fn source_address(&self) -> Option<IpAddr> {
         self.source_address
+    }
+
+    /// What its caller is told of the limit that it was counted towards, once it was.
+    pub(crate) fn standing(&self) -> &Arc<OnceLock<Standing>> {
+        &self.standing
     }
 
     /// The origin that links begin with: the configured one, or the host that was called.
