@@ -10,6 +10,7 @@ pub fn registry() -> Registry {
         .with("conversion-recording", conversion_recording::function)
         .with("program-api", program_api::function)
         .with("public-pages", public_pages::function)
+        .with("api-docs", api_docs::function)
         .with("event-relay", event_relay::function)
         .with("reward-disbursement", reward_disbursement::function)
         .with("message-dispatch", message_dispatch::function)

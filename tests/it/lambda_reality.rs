@@ -52,6 +52,14 @@ const PROBLEM: &str = "application/problem+json";
 const DESERVED: &[(&str, Deserved)] = {
     use Deserved::{Acknowledged, AcknowledgedButUnreadable, Failed, Http, Nothing};
     &[
+        ("api-docs/document", Http(200, JSON)),
+        ("api-docs/malformed", Failed("UnreadableEvent")),
+        ("api-docs/page", Http(200, HTML)),
+        ("api-docs/page-head", Http(200, HTML)),
+        ("api-docs/unknown-file", Http(404, PROBLEM)),
+        ("api-docs/problems", Http(200, JSON)),
+        ("api-docs/problem", Http(200, HTML)),
+        ("api-docs/unknown-problem", Http(404, HTML)),
         ("conversion-recording/purchase", Http(201, JSON)),
         ("conversion-recording/malformed", Failed("UnreadableEvent")),
         ("conversion-recording/signup", Http(201, JSON)),

@@ -6,3 +6,6 @@
 
 pub mod problems;
 pub mod routes;
+
+/// The OpenAPI document: the whole contract for programs.
+pub const OPENAPI: &str = include_str!("../openapi.json");

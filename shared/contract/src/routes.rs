@@ -130,6 +130,18 @@ routes! {
         DRAW_TEST_QR_CODE_HEAD = "draw_test_qr_code_head" Head "/t/{code}/qr.svg", Open;
         READ_PRIVACY_CONTROL = "read_privacy_control" Get "/.well-known/gpc.json", Open;
     }
+    "api-docs" {
+        READ_OPENAPI = "read_openapi" Get "/openapi.json", Open;
+        READ_OPENAPI_HEAD = "read_openapi_head" Head "/openapi.json", Open;
+        SHOW_DOCS = "show_docs" Get "/docs", Open;
+        SHOW_DOCS_HEAD = "show_docs_head" Head "/docs", Open;
+        READ_DOCS_FILE = "read_docs_file" Get "/docs/{version}/{file}", Open;
+        READ_DOCS_FILE_HEAD = "read_docs_file_head" Head "/docs/{version}/{file}", Open;
+        LIST_PROBLEMS = "list_problems" Get "/problems", Open;
+        LIST_PROBLEMS_HEAD = "list_problems_head" Head "/problems", Open;
+        READ_PROBLEM = "read_problem" Get "/problems/{code}", Open;
+        READ_PROBLEM_HEAD = "read_problem_head" Head "/problems/{code}", Open;
+    }
     "conversion-recording" {
         MAKE_OFFER = "make_offer" Post "/v1/programs/{program}/offers", Key(Clicks);
         MAKE_OFFER_PREFLIGHT = "make_offer_preflight" Options "/v1/programs/{program}/offers", Open;

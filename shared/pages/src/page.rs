@@ -21,9 +21,13 @@ pub struct Page {
 
 impl Page {
     pub(crate) fn render(template: &impl Template, frame: &Frame<'_>) -> Self {
+        Self::with_policy(template, policy(&frame.style))
+    }
+
+    pub(crate) fn with_policy(template: &impl Template, content_security_policy: String) -> Self {
         Self {
             body: template.render().unwrap_or_else(|_| PLAIN.to_owned()),
-            content_security_policy: policy(&frame.style),
+            content_security_policy,
         }
     }
 
@@ -39,7 +43,8 @@ impl Page {
         self.body
     }
 
-    /// The page's own style sheet by its hash, forms to the page's own origin, and nothing else.
+    /// The page's own style sheet by its hash, forms to the page's own origin, and nothing else; for the page that shows
+    /// the API, files of its own origin.
     #[must_use]
     pub fn content_security_policy(&self) -> &str {
         &self.content_security_policy

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::Accent;
+use crate::{Accent, ApiDocsPage, ProblemLine, ProblemPage, ProblemsPage};
 
 const PROGRAM: &str = "Joe's Artisan Bakery";
 
@@ -72,7 +72,29 @@ fn every_page(name: &str) -> Vec<Page> {
         .render(),
         NotFound { language }.render(),
         Unavailable { language }.render(),
+        problem(name, "`x`", "y").render(),
+        ProblemsPage {
+            problems: vec![ProblemLine {
+                code: "code_taken",
+                status: 409,
+                title: name,
+            }],
+            language,
+        }
+        .render(),
     ]
+}
+
+fn problem<'a>(title: &'a str, meaning: &'a str, advice: &'a str) -> ProblemPage<'a> {
+    ProblemPage {
+        code: "code_taken",
+        status: 409,
+        title,
+        meaning,
+        advice,
+        retryable: false,
+        language: Language::English,
+    }
 }
 
 #[test]
@@ -276,4 +298,67 @@ fn every_page_is_alone_and_unlisted() {
         assert_eq!(html.matches("<h1>").count(), 1);
         assert!(html.len() < 10_000, "{} bytes", html.len());
     }
+}
+
+#[test]
+fn what_stands_between_backticks_is_code() {
+    let page = problem("Taken", "Send `a <b>`, or", "`Retry-After` says it.").render();
+    let html = page.body();
+    assert!(
+        html.contains("<p>Send <code>a &#60;b&#62;</code>, or</p>"),
+        "{html}"
+    );
+    assert!(html.contains("<code>Retry-After</code> says it.</p>"));
+}
+
+#[test]
+fn problems_stand_under_their_status() {
+    let line = |code, status| ProblemLine {
+        code,
+        status,
+        title: "Title",
+    };
+    let page = ProblemsPage {
+        problems: vec![line("a", 404), line("b", 409), line("c", 409)],
+        language: Language::English,
+    };
+    let html = page.render().into_body();
+    assert_eq!(html.matches("<h2>").count(), 2);
+    assert_eq!(html.matches("<a href=\"/problems/").count(), 3);
+}
+
+/// The one page with scripts holds none itself, and loads nothing of others.
+#[test]
+fn the_page_of_the_api_loads_files_of_its_origin_only() {
+    let page = ApiDocsPage {
+        files: "/docs/5",
+        language: Language::English,
+    }
+    .render();
+    let html = page.body();
+    for script in html.split("<script").skip(1) {
+        assert!(script.starts_with(" src=\"/docs/5/"), "{script}");
+        assert!(script.contains("\"></script>"), "{script}");
+    }
+    for sign in [
+        "<style",
+        " style=",
+        "http://",
+        "https://",
+        " on",
+        "javascript:",
+    ] {
+        assert!(!html.contains(sign), "{sign}");
+    }
+    let policy = page.content_security_policy();
+    for part in [
+        "default-src 'none'",
+        "script-src 'self';",
+        "style-src 'self';",
+        "connect-src 'self';",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(part), "{part}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("http"));
 }
