@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::state::State;
-pub(crate) use page::list;
-pub use page::page;
+pub use page::{Document, page};
+pub(crate) use page::{list, part};
 
 /// A caught mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

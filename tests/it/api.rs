@@ -12,7 +12,7 @@ fn behind_a_key() -> impl Iterator<Item = &'static Route> {
     routes.filter(|route| route.access != Access::Open)
 }
 
-fn filled(pattern: &str, program: &str) -> String {
+pub(crate) fn filled(pattern: &str, program: &str) -> String {
     let zero = "00000000000000000000000000";
     pattern
         .replace("{program}", program)
@@ -26,6 +26,9 @@ fn filled(pattern: &str, program: &str) -> String {
         .replace("{incentive}", "thank-you")
         .replace("{code}", "ANN-BAKES")
         .replace("{id}", "x")
+        .replace("{token}", "not-a-token")
+        .replace("{version}", "1")
+        .replace("{file}", "x.css")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod built;
 mod chain;
 mod conversions;
 mod earning;
+mod headers;
 mod histories;
 mod incentives;
 mod keys;

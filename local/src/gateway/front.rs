@@ -16,7 +16,10 @@ use super::{
 };
 use crate::functions::InvocationError;
 use crate::host::{Host, short};
+use crate::mail::Document;
 
+/// What JSON may do when somebody opens it as a page.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 /// How many mails `/local/mail` shows.
 const MAILS_SHOWN: u32 = 200;
 
@@ -110,36 +113,55 @@ impl Front {
 
     /// What is only on this machine.
     fn answer_locally(&self, method: &Method, path: &str, wants_json: bool) -> Answer {
-        if path != "/local/mail" {
+        let Some(rest) = path.strip_prefix("/local/mail") else {
             return refusal(StatusCode::NOT_FOUND, "Not Found");
-        }
+        };
         if method != Method::GET && method != Method::HEAD {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         }
         let Ok(mails) = self.host.services.mails.list(MAILS_SHOWN) else {
             return refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
         };
+        if let Some(id) = rest.strip_prefix('/') {
+            let mail = mails.iter().find(|mail| mail.id == id);
+            return mail
+                .and_then(crate::mail::part)
+                .map_or_else(|| refusal(StatusCode::NOT_FOUND, "Not Found"), page);
+        }
+        if !rest.is_empty() {
+            return refusal(StatusCode::NOT_FOUND, "Not Found");
+        }
         if wants_json {
-            return page("application/json", crate::mail::list(&mails).to_string());
+            let list = crate::mail::list(&mails).to_string();
+            return local("application/json", list, NOTHING);
         }
-        match crate::mail::page(&mails) {
-            Ok(html) => page("text/html; charset=utf-8", html),
-            Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-        }
+        crate::mail::page(&mails).map_or_else(
+            |_| refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            page,
+        )
     }
 }
 
-fn page(content_type: &'static str, body: String) -> Answer {
+fn page(document: Document) -> Answer {
+    local("text/html; charset=utf-8", document.html, &document.policy)
+}
+
+fn local(content_type: &'static str, body: String, policy: &str) -> Answer {
     let mut answer = Response::new(Bytes::from(body));
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; img-src http: https: data:; frame-src 'self'",
-        ),
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
     );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     answer
 }
 

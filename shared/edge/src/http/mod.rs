@@ -1,6 +1,7 @@
 //! HTTP at the edge: from the gateway's event to a handler and back.
 
 mod cors;
+mod guard;
 mod problem;
 mod request;
 mod response;
@@ -20,6 +21,7 @@ pub use request::Request;
 pub use response::Response;
 pub use router::Router;
 
+use self::guard::Guard;
 use crate::causes::Causes;
 use crate::config::Origin;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
@@ -94,6 +96,7 @@ impl HttpFunction {
         let place = Place::of(&request, &invocation);
         let standing = Arc::clone(request.standing());
         let is_head = request.method() == http::Method::HEAD;
+        let guard = Guard::of(&request);
         // Handlers fill in what they learn. The path itself stays out: codes and tokens stand in it.
         let span = tracing::info_span!(
             "request",
@@ -116,6 +119,7 @@ impl HttpFunction {
             Some(standing) => crate::limits::told(response, standing),
             None => response,
         };
+        let response = guard.on(response);
         if is_head {
             response.without_body().into_event()
         } else {
