@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod audit;
 mod books;
 mod built;
 mod chain;
@@ -31,6 +32,8 @@ mod people;
 mod refunds;
 mod rewards;
 mod runtime_api;
+#[expect(dead_code, reason = "the tests that walk the routes come one by one")]
+mod samples;
 mod store;
 mod tidy;
 mod workers;

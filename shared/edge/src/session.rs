@@ -238,7 +238,7 @@ impl Gate {
         answer_scope: IdempotencyScope,
         mut reads: Vec<Key>,
     ) -> Result<Session, Ended> {
-        let idempotency = idempotency(request, answer_scope)?;
+        let mut idempotency = idempotency(request, answer_scope)?;
         if let Credentials::Key(key) = &credentials {
             reads.push(keys::api_key(key.id));
         }
@@ -249,13 +249,23 @@ impl Gate {
         let real_now = self.desk.real_now();
         self.admit_known(request, &credentials, &store, real_now)
             .await?;
-        let loaded = if reads.is_empty() {
+        let mut loaded = if reads.is_empty() {
             Loaded::default()
         } else {
             store.get(reads).await?
         };
         let caller = self.caller(request, &credentials, &loaded, real_now)?;
         self.admit(request, &caller, &store, real_now).await?;
+        // Outside any program, too, the keys of a program have idempotency keys of their own.
+        let answer_scope = match (answer_scope, caller.program) {
+            (IdempotencyScope::Operator(_), Some(own)) => IdempotencyScope::Program(own),
+            (scope, _) => scope,
+        };
+        let moved = idempotency.as_mut();
+        if let Some(call) = moved.filter(|call| call.scope != answer_scope) {
+            call.scope = answer_scope;
+            loaded.extend(store.get([call.record_key()]).await?);
+        }
         Ok(Session {
             caller,
             loaded,
