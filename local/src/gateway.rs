@@ -12,5 +12,7 @@ pub use routes::{Match, Routes};
 
 /// The largest body that the gateway takes: 10 MB.
 pub const BODY_BYTES_MAX: usize = 10_000_000;
+/// The most bytes of a request line and the values of its headers together.
+pub const HEAD_BYTES_MAX: usize = 10_240;
 /// The longest the gateway waits for a function.
 pub const INTEGRATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);

@@ -11,6 +11,7 @@
 mod api;
 mod audit;
 mod books;
+mod bounds;
 mod built;
 mod chain;
 mod conversions;

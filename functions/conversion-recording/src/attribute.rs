@@ -14,8 +14,9 @@ use kith_domain::participant::Participant;
 use kith_domain::text::Name;
 use kith_edge::Invocation;
 use kith_edge::audit::Change;
+use kith_edge::fields::Fields;
 use kith_edge::http::{Fault, Problem, Request, Response};
-use kith_edge::json::{self, Faults};
+use kith_edge::json;
 use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::{Was, keys};
@@ -168,7 +169,7 @@ fn unknown(pointer: &str, detail: &str) -> Ended {
 
 fn read(request: &Request) -> Result<Order, Problem> {
     let mut body = json::body(request)?;
-    let mut faults = Faults::default();
+    let mut faults = Fields::no_query(request);
     let referrer = body.optional("referrer_id", &mut faults, json::text::<ParticipantId>);
     let code = body.optional("code", &mut faults, json::text::<ReferralCode>);
     let reason = body.required("reason", &mut faults, json::text::<Name>);

@@ -22,8 +22,9 @@ use kith_domain::token::{ClickToken, Touch};
 use kith_edge::Invocation;
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
+use kith_edge::fields::Fields;
 use kith_edge::http::{Fault, Problem, Request, Response};
-use kith_edge::json::{self, Faults};
+use kith_edge::json;
 use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::items::{Counters, StoredOffer, Voucher};
@@ -129,7 +130,7 @@ pub(crate) async fn make_offer(
 
 fn read(request: &Request, program: ProgramId, recording: &Recording) -> Result<Brought, Problem> {
     let mut body = json::body(request)?;
-    let mut faults = Faults::default();
+    let mut faults = Fields::no_query(request);
     let token = body.optional("click_token", &mut faults, json::string);
     let code = body.optional("code", &mut faults, json::text::<ReferralCode>);
     body.finish(&mut faults);

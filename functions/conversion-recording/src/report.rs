@@ -15,6 +15,7 @@ use kith_domain::text::{
     CountryCode, EventName, ExternalId, Metadata, MetadataKey, MetadataValue, Name,
 };
 use kith_domain::token::ClickToken;
+use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request};
 use kith_edge::json::{self, Faults, Member, Object};
 use kith_store::keys::{self, Key};
@@ -62,7 +63,7 @@ impl Report {
         identity: &IdentityKey,
     ) -> Result<Self, Problem> {
         let mut body = json::body(request)?;
-        let mut faults = Faults::default();
+        let mut faults = Fields::no_query(request);
         let event = body.required("event", &mut faults, json::text::<EventName>);
         let external_id = body.required("external_id", &mut faults, json::text::<ExternalId>);
         let referee = body.required_object("referee", &mut faults);

@@ -109,8 +109,7 @@ pub(crate) async fn create(
 }
 
 fn parse(request: &Request) -> Result<Told, Problem> {
-    let mut faults = Faults::default();
-    Fields::of_query(request).finish(&mut faults);
+    let mut faults = Fields::no_query(request);
     let mut body = json::body(request)?;
     let code = body.required("code", &mut faults, json::text::<ReferralCode>);
     let channel = body.optional("channel", &mut faults, json::text::<Channel>);

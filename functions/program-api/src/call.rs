@@ -160,15 +160,13 @@ impl Call {
 
     /// The body of a call that takes no query.
     pub(crate) fn body(&self) -> Result<Body, Problem> {
-        let mut faults = Faults::default();
-        Fields::of_query(&self.request).finish(&mut faults);
+        let faults = Fields::no_query(&self.request);
         Ok((json::body(&self.request)?, faults))
     }
 
     /// As [`Self::body`], where the body may be left out.
     pub(crate) fn body_or_empty(&self) -> Result<Body, Problem> {
-        let mut faults = Faults::default();
-        Fields::of_query(&self.request).finish(&mut faults);
+        let faults = Fields::no_query(&self.request);
         Ok((json::body_or_empty(&self.request)?, faults))
     }
 

@@ -6,13 +6,14 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::net::TcpListener;
 
 use super::event::decoded_path;
 use super::{
-    Answer, BODY_BYTES_MAX, Caller, INTEGRATION_TIMEOUT, Match, Routes, answer_of, event_of,
-    refusal,
+    Answer, BODY_BYTES_MAX, Caller, HEAD_BYTES_MAX, INTEGRATION_TIMEOUT, Match, Routes, answer_of,
+    event_of, refusal,
 };
 use crate::functions::InvocationError;
 use crate::host::{Host, short};
@@ -60,6 +61,10 @@ impl Front {
                 .and_then(|accept| accept.to_str().ok())
                 .is_some_and(|accept| accept.contains("application/json"));
             return self.answer_locally(&parts.method, &path, wants_json);
+        }
+        if head_bytes(&parts) > HEAD_BYTES_MAX {
+            let message = "Request Header Fields Too Large";
+            return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message);
         }
         let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
@@ -140,6 +145,17 @@ impl Front {
             page,
         )
     }
+}
+
+/// The bytes of the request line and of the values of the headers.
+fn head_bytes(parts: &Parts) -> usize {
+    let values = parts.headers.values().map(HeaderValue::len);
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |uri| uri.as_str().len());
+    let line = parts.method.as_str().len().saturating_add(target);
+    values.fold(line, usize::saturating_add)
 }
 
 fn page(document: Document) -> Answer {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::http::{Problem, Request};
+use crate::http::{PAIRS_MAX, Problem, Request};
 use crate::json::{BODY_BYTES_MAX, Faults, timestamp_of};
 
 /// The most entries that one page of a list has.
@@ -26,6 +26,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub struct Fields {
     base: &'static str,
     pairs: Vec<(String, String)>,
+    /// Whether there were more than are looked at.
+    is_cut: bool,
 }
 
 impl Fields {
@@ -35,7 +37,17 @@ impl Fields {
         Self {
             base: "/query",
             pairs: request.query().to_vec(),
+            is_cut: request.query_is_cut(),
         }
+    }
+
+    /// What is wrong with the query of a call that takes none: the faults that its body's are added
+    /// to.
+    #[must_use]
+    pub fn no_query(request: &Request) -> Faults {
+        let mut faults = Faults::default();
+        Self::of_query(request).finish(&mut faults);
+        faults
     }
 
     /// The body of a form.
@@ -49,10 +61,12 @@ impl Fields {
         if request.content_type().as_deref() != Some(FORM) {
             return Err(Problem::unsupported_media_type(FORM));
         }
-        let pairs = form_urlencoded::parse(request.body())
-            .into_owned()
-            .collect();
-        Ok(Self { base: "", pairs })
+        let mut pairs = form_urlencoded::parse(request.body()).into_owned();
+        Ok(Self {
+            base: "",
+            pairs: pairs.by_ref().take(PAIRS_MAX).collect(),
+            is_cut: pairs.next().is_some(),
+        })
     }
 
     /// A text, as it was sent. Twice is a fault.
@@ -144,12 +158,11 @@ impl Fields {
         let cursor = self
             .string("cursor", faults)
             .filter(|cursor| !cursor.is_empty());
-        if cursor
-            .as_ref()
-            .is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX)
-        {
+        let is_long = |cursor: &String| cursor.len() > CURSOR_BYTES_MAX;
+        if cursor.as_ref().is_some_and(is_long) {
             self.refuse("cursor", faults, "is not a cursor of this list");
         }
+        let cursor = cursor.filter(|cursor| !is_long(cursor));
         PageQuery {
             limit: limit.unwrap_or(LIMIT_DEFAULT),
             cursor,
@@ -182,8 +195,12 @@ impl Fields {
         faults.add(format!("{}/{name}", self.base), detail);
     }
 
-    /// Refuses every name that was not taken.
+    /// Refuses every name that was not taken, and more parameters than are looked at.
     pub fn finish(self, faults: &mut Faults) {
+        if self.is_cut {
+            let detail = format!("must have at most {PAIRS_MAX} parameters");
+            faults.add(self.base, detail);
+        }
         let mut unknown: Vec<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
         unknown.sort_unstable();
         unknown.dedup();

@@ -3,6 +3,7 @@
 use kith_domain::money::Money;
 use kith_domain::refund::RefundReason;
 use kith_domain::text::{EventName, ExternalId};
+use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request};
 use kith_edge::json::{self, Faults, Object};
 
@@ -21,7 +22,7 @@ pub(super) struct Sold {
 
 pub(super) fn read(request: &Request) -> Result<Report, Problem> {
     let mut body = json::body(request)?;
-    let mut faults = Faults::default();
+    let mut faults = Fields::no_query(request);
     let report = read_report(&mut body, &mut faults);
     body.finish(&mut faults);
     let (report,) = faults.all((report,))?;
@@ -30,7 +31,7 @@ pub(super) fn read(request: &Request) -> Result<Report, Problem> {
 
 pub(super) fn read_by_order(request: &Request) -> Result<(Sold, Report), Problem> {
     let mut body = json::body(request)?;
-    let mut faults = Faults::default();
+    let mut faults = Fields::no_query(request);
     let report = read_report(&mut body, &mut faults);
     let sold = body.required_object("conversion", &mut faults);
     let sold = sold.and_then(|mut object| {
@@ -62,7 +63,7 @@ fn read_report(body: &mut Object, faults: &mut Faults) -> Option<Report> {
 }
 
 pub(super) fn read_nothing(request: &Request) -> Result<(), Problem> {
-    let mut faults = Faults::default();
+    let mut faults = Fields::no_query(request);
     json::body_or_empty(request)?.finish(&mut faults);
     faults.into_result()
 }

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 pub use cors::{Cors, preflight};
 pub use problem::{BoxError, Fault, Problem};
+pub(crate) use request::PAIRS_MAX;
 pub use request::Request;
 pub use response::Response;
 pub use router::Router;

@@ -19,8 +19,8 @@ use super::Problem;
 use crate::config::Origin;
 use crate::function::FunctionError;
 
-/// A query with more parameters than this is cut off.
-const QUERY_PAIRS_MAX: usize = 100;
+/// The most parameters of a query, or of a form, that are looked at.
+pub(crate) const PAIRS_MAX: usize = 100;
 
 /// One HTTP request.
 #[derive(Debug, Clone)]
@@ -32,6 +32,7 @@ pub struct Request {
     path_parameters: BTreeMap<String, String>,
     raw_query: String,
     query: Vec<(String, String)>,
+    query_is_cut: bool,
     headers: BTreeMap<String, String>,
     cookies: Vec<String>,
     body: Vec<u8>,
@@ -69,10 +70,9 @@ impl Request {
             headers.get("x-forwarded-for").map(String::as_str),
             proxy_hops,
         );
-        let query = form_urlencoded::parse(event.raw_query_string.as_bytes())
-            .into_owned()
-            .take(QUERY_PAIRS_MAX)
-            .collect();
+        let mut pairs = form_urlencoded::parse(event.raw_query_string.as_bytes()).into_owned();
+        let query = pairs.by_ref().take(PAIRS_MAX).collect();
+        let query_is_cut = pairs.next().is_some();
         Ok(Self {
             method,
             path: event.raw_path.into_owned(),
@@ -81,6 +81,7 @@ impl Request {
             path_parameters: event.path_parameters.unwrap_or_default(),
             raw_query: event.raw_query_string.into_owned(),
             query,
+            query_is_cut,
             headers,
             cookies: event.cookies.unwrap_or_default(),
             body,
@@ -142,6 +143,12 @@ impl Request {
     #[must_use]
     pub fn raw_query(&self) -> &str {
         &self.raw_query
+    }
+
+    /// Whether the query has more parameters than are looked at. Links lead on all the same; calls of
+    /// the API are refused.
+    pub(crate) fn query_is_cut(&self) -> bool {
+        self.query_is_cut
     }
 
     /// The parameters of the query in their order, decoded; `+` is a space.
