@@ -1,9 +1,9 @@
 //! `GET /problems` and `/problems/{code}`: where the `type` of a refusal leads.
 
+use kith_contract::answers::{CatalogueEntry, list as list_of};
 use kith_contract::problems::Code;
 use kith_edge::http::{Problem, Request, Response};
 use kith_pages::{Language, NotFound, ProblemLine, ProblemPage, ProblemsPage};
-use serde_json::{Value, json};
 
 use crate::{ApiDocs, CACHE, page};
 
@@ -15,8 +15,8 @@ pub(crate) fn list(_: &ApiDocs, request: &Request) -> Result<Response, Problem> 
     let mut codes = Code::ALL.to_vec();
     codes.sort_by_key(|code| (code.status(), code.as_str()));
     let response = if request.prefers_json() {
-        let data: Vec<Value> = codes.into_iter().map(wire).collect();
-        Response::json(200, &json!({"data": data, "next_cursor": null}))
+        let data: Vec<CatalogueEntry> = codes.into_iter().map(Into::into).collect();
+        Response::json(200, &list_of(data, None))
     } else {
         let line = |code: Code| ProblemLine {
             code: code.as_str(),
@@ -40,7 +40,9 @@ pub(crate) fn read(_: &ApiDocs, request: &Request) -> Result<Response, Problem> 
         .and_then(|word| Code::of(&word));
     let language = language(request);
     match code {
-        Some(code) if request.prefers_json() => Ok(cached(Response::json(200, &wire(code)))),
+        Some(code) if request.prefers_json() => {
+            Ok(cached(Response::json(200, &CatalogueEntry::from(code))))
+        }
         Some(code) => {
             let shown = ProblemPage {
                 code: code.as_str(),
@@ -56,13 +58,6 @@ pub(crate) fn read(_: &ApiDocs, request: &Request) -> Result<Response, Problem> 
         None if request.prefers_json() => Err(Problem::not_found("problem")),
         None => Ok(page(404, &NotFound { language }.render())),
     }
-}
-
-fn wire(code: Code) -> Value {
-    json!({
-        "code": code.as_str(), "status": code.status(), "title": code.title(),
-        "meaning": code.meaning(), "advice": code.advice(), "retryable": code.is_retryable(),
-    })
 }
 
 /// The catalogue changes with a deployment only.

@@ -30,7 +30,6 @@ use kith_edge::wire;
 use kith_store::items::{Counters, StoredOffer, Voucher};
 use kith_store::keys::{self, Key};
 use kith_store::{Count, CountGuard, Was};
-use serde_json::{Value, json};
 
 use crate::Recording;
 use crate::decision::{Counted, REFEREES};
@@ -124,7 +123,7 @@ pub(crate) async fn make_offer(
         .offer(&stored, Was::Absent)
         .voucher(program, &voucher, Was::Absent)
         .count(owner, &of_today, made);
-    let answer = Response::json(201, &written(&stored.offer));
+    let answer = Response::json(201, &wire::offer(&stored.offer));
     session.finish(commit, Change::routine(), answer).await
 }
 
@@ -229,7 +228,7 @@ fn again(offer: &Offer, now: Timestamp) -> Result<Response, Ended> {
     if offer.expires_at <= now {
         return Err(no_offer("The offer of this visit has expired."));
     }
-    Ok(Response::json(200, &written(offer)))
+    Ok(Response::json(200, &wire::offer(offer)))
 }
 
 fn no_offer(detail: &str) -> Ended {
@@ -282,16 +281,6 @@ fn new_offer(
     Ok(StoredOffer {
         offer,
         forget_at: forget_at.as_second(),
-    })
-}
-
-fn written(offer: &Offer) -> Value {
-    json!({
-        "id": offer.id.to_string(),
-        "incentive_id": offer.incentive_id.as_str(),
-        "reward": wire::offered(offer.reward),
-        "voucher_code": offer.voucher_code.as_str(),
-        "expires_at": wire::instant(offer.expires_at),
     })
 }
 

@@ -19,7 +19,6 @@ use kith_edge::wire;
 use kith_store::StoreError;
 use kith_store::items::{CodeRecord, LinkTarget};
 use kith_store::keys;
-use serde_json::json;
 
 use crate::LinkCapture;
 use crate::links::Link;
@@ -94,11 +93,11 @@ pub(crate) async fn create(
     let token = ClickToken::of_touch(program, None, touch(&link, &click), None);
     let window = view.program.attribution.window();
     let expires_at = whole_second(view.now).checked_add(window);
-    let answer = json!({
-        "click_id": click.identity.click_id().to_string(),
-        "click_token": token.seal(&capture.token_keys),
-        "expires_at": wire::instant(expires_at.unwrap_or(jiff::Timestamp::MAX)),
-    });
+    let answer = wire::Click {
+        click_id: click.identity.click_id().into(),
+        click_token: token.seal(&capture.token_keys),
+        expires_at: expires_at.unwrap_or(jiff::Timestamp::MAX).into(),
+    };
     session
         .finish(
             view.commit(),

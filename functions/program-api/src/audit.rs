@@ -1,15 +1,15 @@
 //! `GET P/audit` and `GET /v1/audit`: who did what to which object, newest first.
 
 use jiff::{SignedDuration, Timestamp};
+use kith_contract::answers::{AuditEntry as Answer, AuditedObject};
 use kith_domain::audit::{Actor, ObjectName};
 use kith_domain::id::AuditId;
 use kith_edge::http::{Problem, Response};
 use kith_edge::session::Ended;
-use kith_edge::wire;
 use kith_store::items::AuditEntry;
 use kith_store::keys::AuditLog;
 use kith_store::{AuditPage, ListQuery, Store};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::call::{Call, Paging};
 
@@ -79,7 +79,7 @@ impl Search<'_> {
             Some(object) => self.of_object(object).await?,
             None => self.of_all().await?,
         };
-        let data: Vec<Value> = entries.iter().map(wire::audit_entry).collect();
+        let data = entries.into_iter().map(written).collect();
         Ok(call.listed(data, next.as_deref()))
     }
 
@@ -142,5 +142,26 @@ impl Search<'_> {
             }
         }
         Ok((found, Some(before.to_string())))
+    }
+}
+
+fn written(entry: AuditEntry) -> Answer {
+    // It was written by this bundle, as JSON.
+    let members = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+    Answer {
+        id: entry.id.into(),
+        at: entry.id.at().into(),
+        actor: entry.actor,
+        route: entry.route,
+        request_id: entry.request_id,
+        object: AuditedObject {
+            kind: entry.object_kind.into(),
+            id: entry.object_id,
+            of: entry.object_of,
+        },
+        reason: entry.reason,
+        before: members(entry.before),
+        after: members(entry.after),
+        also_changed: entry.also_changed,
     }
 }

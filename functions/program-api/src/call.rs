@@ -22,7 +22,7 @@ use kith_store::cursor::{self, BadCursor};
 use kith_store::item::Entity;
 use kith_store::keys::Key;
 use kith_store::{ListQuery, Store};
-use serde_json::Value;
+use serde::Serialize;
 
 /// Pages of a list read for one page of what a further filter leaves; past that the page is short
 /// and its cursor goes on.
@@ -216,7 +216,7 @@ impl Call {
     }
 
     /// The answer with a page; `next` is the position that the list goes on behind.
-    pub(crate) fn listed(&self, data: Vec<Value>, next: Option<&str>) -> Response {
+    pub(crate) fn listed<T: Serialize>(&self, data: Vec<T>, next: Option<&str>) -> Response {
         let next = next.map(|position| self.cursor(position));
         Response::json(200, &wire::list(data, next))
     }

@@ -1,28 +1,17 @@
 //! A participant's codes: add, switch off and on.
 
+use kith_contract::answers::{CodeState, OwnCode, Participant};
 use kith_domain::code::ReferralCode;
 use kith_domain::id::ParticipantId;
-use kith_domain::words::words;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
 use kith_edge::session::Ended;
 use kith_store::items::CodeRecord;
 use kith_store::keys;
-use serde_json::Value;
 
 use crate::call::{Body, Call};
 use crate::participants::written;
 use crate::person::Person;
-
-words! {
-    /// Whether a code's links work.
-    pub enum CodeState {
-        /// They do.
-        Active = "active",
-        /// They do not.
-        Disabled = "disabled",
-    }
-}
 
 /// `POST P/participants/{participant}/codes`: a code of the caller's choice, or a generated one.
 pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
@@ -58,8 +47,8 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
     let mut commit = view.commit();
     person.write(&mut commit, &view, &call.api.identity)?;
     let after = written(&call, &view, &person.next)?;
-    let answer = own_code(&after, &code)?;
     let change = person.change(&before, &after);
+    let answer = own_code(&after, &code)?;
     session
         .finish(commit, change, Response::json(status, &answer))
         .await
@@ -104,11 +93,11 @@ pub(crate) async fn switch(call: Call) -> Result<Response, Ended> {
         .await
 }
 
-fn new_state((mut body, mut faults): Body, present: &Value) -> Result<Option<CodeState>, Problem> {
-    for name in ["code", "kind", "link"] {
-        let value = present.get(name).unwrap_or(&Value::Null);
-        body.read_only(name, value, &mut faults);
-    }
+fn new_state(
+    (mut body, mut faults): Body,
+    present: &OwnCode,
+) -> Result<Option<CodeState>, Problem> {
+    body.read_only(&["code", "kind", "link"], present, &mut faults);
     let state = body.replace("state", &mut faults, json::text::<CodeState>);
     body.finish(&mut faults);
     faults.into_result()?;
@@ -116,12 +105,7 @@ fn new_state((mut body, mut faults): Body, present: &Value) -> Result<Option<Cod
 }
 
 /// One code out of a participant as the API writes them.
-fn own_code(participant: &Value, code: &ReferralCode) -> Result<Value, Problem> {
-    let is_it = |own: &&Value| {
-        let text = own.get("code").and_then(Value::as_str);
-        text.is_some_and(|text| text.eq_ignore_ascii_case(code.as_str()))
-    };
-    let codes = participant.get("codes").and_then(Value::as_array);
-    let found = codes.into_iter().flatten().find(is_it);
+fn own_code(participant: &Participant, code: &ReferralCode) -> Result<OwnCode, Problem> {
+    let found = participant.codes.iter().find(|own| own.code.0 == *code);
     found.cloned().ok_or_else(|| Problem::not_found("code"))
 }

@@ -13,7 +13,6 @@ use kith_edge::wire;
 use kith_store::ListQuery;
 use kith_store::items::Order;
 use kith_store::keys::{self, ListName};
-use serde_json::Value;
 
 use crate::call::{Call, Paging, filtered};
 
@@ -29,7 +28,8 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let conversion: Option<Conversion> = view.loaded.read(&key)?;
     let conversion = conversion.ok_or_else(|| Problem::not_found("conversion"))?;
     let mut data = with_rewards(&view, &[conversion]).await?;
-    let answer = data.pop().unwrap_or_default();
+    let answer = data.pop();
+    let answer = answer.ok_or_else(|| Problem::internal("a conversion was not written"))?;
     Ok(Response::json(200, &answer))
 }
 
@@ -121,7 +121,10 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
 }
 
 /// Conversions as the API writes them, each with its rewards and refunds as they stand now.
-async fn with_rewards(view: &View, conversions: &[Conversion]) -> Result<Vec<Value>, Ended> {
+async fn with_rewards(
+    view: &View,
+    conversions: &[Conversion],
+) -> Result<Vec<wire::Conversion>, Ended> {
     let program = view.program.id;
     let reward = |id: &RewardId| keys::reward(program, *id);
     let refund = |id: &RefundId| keys::refund(program, *id);

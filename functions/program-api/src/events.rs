@@ -1,7 +1,7 @@
 //! `GET P/events`: everything that happened, oldest first.
 
 use jiff::Timestamp;
-use kith_domain::fact::{Fact, FactKind};
+use kith_domain::fact::FactKind;
 use kith_domain::id::EventId;
 use kith_edge::desk::View;
 use kith_edge::fields::{LIMIT_DEFAULT, LIMIT_MAX};
@@ -11,7 +11,6 @@ use kith_edge::wire;
 use kith_store::cursor;
 use kith_store::items::{Event, RecordedFact};
 use kith_store::keys;
-use serde_json::{Map, Value, json};
 
 use crate::call::Call;
 use crate::days;
@@ -96,7 +95,7 @@ struct Reader<'a> {
     view: &'a View,
     filter: &'a Filter,
     at: Position,
-    data: Vec<Value>,
+    data: Vec<wire::Event>,
 }
 
 impl Reader<'_> {
@@ -171,60 +170,9 @@ impl Reader<'_> {
     }
 }
 
-fn envelope(event: &Event, recorded: &RecordedFact) -> Value {
-    json!({
-        "id": recorded.id.to_string(),
-        "type": recorded.fact.kind.as_str(),
-        "created_at": wire::instant(event.created_at),
-        "program_id": event.program.to_string(),
-        "mode": event.mode.as_str(),
-        "data": data(&recorded.fact),
-    })
-}
-
-/// The ids and the anchors of a fact; what it does not have is left out.
-fn data(fact: &Fact) -> Value {
-    fn text(value: Option<&impl ToString>) -> Option<Value> {
-        value.map(|value| Value::String(value.to_string()))
-    }
-    let members = [
-        ("conversion_id", text(fact.conversion_id.as_ref())),
-        ("referral_id", text(fact.referral_id.as_ref())),
-        ("reward_id", text(fact.reward_id.as_ref())),
-        ("refund_id", text(fact.refund_id.as_ref())),
-        ("payout_id", text(fact.payout_id.as_ref())),
-        ("survey_id", text(fact.survey_id.as_ref())),
-        ("participant_id", text(fact.participant_id.as_ref())),
-        ("referrer_id", text(fact.referrer_id.as_ref())),
-        ("referee_id", text(fact.referee_id.as_ref())),
-        ("beneficiary_id", text(fact.beneficiary_id.as_ref())),
-        ("click_id", text(fact.click_id.as_ref())),
-        ("code", text(fact.code.as_ref())),
-        ("channel", text(fact.channel.as_ref())),
-        ("event", text(fact.event.as_ref())),
-        ("amount", fact.amount.map(wire::money)),
-        ("rule_id", text(fact.rule_id.as_ref())),
-        ("kind", fact.value.map(|value| json!(value.kind()))),
-        ("value", fact.value.map(wire::value)),
-        ("score", fact.score.map(Value::from)),
-        ("touch_at", fact.touch_at.map(wire::instant)),
-        ("lead_at", fact.lead_at.map(wire::instant)),
-        ("issued_at", fact.issued_at.map(wire::instant)),
-        (
-            "referrer_joined_at",
-            fact.referrer_joined_at.map(wire::instant),
-        ),
-        (
-            "first_qualified_at",
-            fact.first_qualified_at.map(wire::instant),
-        ),
-        ("conversion_number", fact.conversion_number.map(Value::from)),
-        ("referral_number", fact.referral_number.map(Value::from)),
-    ];
-    let present = members
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(present.collect::<Map<_, _>>())
+fn envelope(event: &Event, recorded: &RecordedFact) -> wire::Event {
+    let owner = (event.program, event.mode);
+    wire::event(recorded.id, event.created_at, owner, &recorded.fact)
 }
 
 #[cfg(test)]

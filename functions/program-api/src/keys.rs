@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kith_contract::problems::Code;
+use kith_contract::scalar::{At, Spelled, Word};
 use kith_domain::api_key::{
     Caller, KeyHash, KeyState, LIFE_MAX, NotRotatable, OVERLAP_HOURS_DEFAULT, OVERLAP_HOURS_MAX,
     Scope, compose,
@@ -21,7 +22,6 @@ use kith_edge::wire;
 use kith_store::ListQuery;
 use kith_store::items::{ApiKey, HashItem, ScopeItem, Use};
 use kith_store::keys;
-use serde_json::{Value, json};
 
 use crate::call::{Body, Call, filtered};
 
@@ -221,18 +221,22 @@ fn not_rotatable(why: NotRotatable) -> Problem {
     let detail = why.to_string();
     match why {
         NotRotatable::Ended(_) => Problem::of(Code::KeyEnded, detail),
-        NotRotatable::Replaced(by) => Problem::of(Code::KeyReplaced, detail)
-            .with_member("replaced_by", Value::String(by.to_string())),
+        NotRotatable::Replaced(by) => {
+            Problem::of(Code::KeyReplaced, detail).with_member("replaced_by", Spelled(by))
+        }
     }
 }
 
 /// What is told of a new key, and what is told to whoever asks again: the secret once.
 fn answers(session: &Session, stored: &ApiKey, text: String) -> (Response, Response) {
-    let kept = written(stored, None, session.real_now);
-    let mut told = kept.clone();
-    if let Some(members) = told.as_object_mut() {
-        members.insert("key".to_owned(), Value::String(text));
-    }
+    let kept = wire::NewApiKey {
+        api_key: written(stored, None, session.real_now),
+        key: None,
+    };
+    let told = wire::NewApiKey {
+        key: Some(text),
+        ..kept.clone()
+    };
     (Response::json(201, &told), Response::json(201, &kept))
 }
 
@@ -314,23 +318,22 @@ fn reaches(caller: &Caller, key: &ApiKey) -> bool {
 }
 
 /// A key without its secret, which is told once.
-fn written(key: &ApiKey, used: Option<Use>, now: Timestamp) -> Value {
-    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.0.as_str()).collect();
-    json!({
-        "id": key.id.to_string(),
-        "name": key.name.as_str(),
-        "mode": key.mode.as_str(),
-        "state": key.life().state(now).as_str(),
-        "program_id": key.program_id.map(|id| id.to_string()),
-        "scopes": scopes,
-        "publishable": key.publishable,
-        "requests_per_minute": key.requests_per_minute,
-        "created_at": wire::instant(key.created_at),
-        "created_by": key.created_by,
-        "expires_at": key.ends_at.map(wire::instant),
-        "revoked_at": key.revoked_at.map(wire::instant),
-        "replaces": key.replaces.map(|id| id.to_string()),
-        "replaced_by": key.replaced_by.map(|id| id.to_string()),
-        "last_used_at": used.and_then(|used| used.used_at).map(wire::instant),
-    })
+fn written(key: &ApiKey, used: Option<Use>, now: Timestamp) -> wire::ApiKey {
+    wire::ApiKey {
+        id: key.id.into(),
+        name: key.name.clone().into(),
+        mode: key.mode.into(),
+        state: key.life().state(now).into(),
+        program_id: key.program_id.map(Spelled),
+        scopes: key.scopes.iter().map(|scope| Word(scope.0)).collect(),
+        publishable: key.publishable,
+        requests_per_minute: key.requests_per_minute,
+        created_at: key.created_at.into(),
+        created_by: key.created_by.clone(),
+        expires_at: key.ends_at.map(At),
+        revoked_at: key.revoked_at.map(At),
+        replaces: key.replaces.map(Spelled),
+        replaced_by: key.replaced_by.map(Spelled),
+        last_used_at: used.and_then(|used| used.used_at).map(At),
+    }
 }

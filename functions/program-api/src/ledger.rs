@@ -5,6 +5,7 @@ mod summary;
 pub(crate) use summary::summary;
 
 use jiff::Timestamp;
+use kith_contract::scalar::Spelled;
 use kith_domain::id::{LedgerId, ParticipantId};
 use kith_domain::ledger::Account;
 use kith_domain::money::Unit;
@@ -15,7 +16,6 @@ use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::items::{LedgerEntry, Posting};
 use kith_store::{cursor, keys};
-use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::days;
@@ -121,7 +121,7 @@ struct Reader<'a> {
     at: Position,
     /// The instant after the last.
     until: Timestamp,
-    data: Vec<Value>,
+    data: Vec<wire::LedgerEntry>,
 }
 
 /// Where reading a transaction ended.
@@ -213,20 +213,20 @@ impl Reader<'_> {
     }
 }
 
-fn written(entry: &LedgerEntry, place: usize, posting: &Posting) -> Value {
+fn written(entry: &LedgerEntry, place: usize, posting: &Posting) -> wire::LedgerEntry {
     let line = &posting.line;
-    json!({
-        "id": line_id(entry.id, place).to_string(),
-        "transaction_id": entry.id.to_string(),
-        "at": wire::instant(entry.at),
-        "account": line.account.as_str(),
-        "participant_id": line.account.participant().map(|id| id.to_string()),
-        "unit": line.unit.to_string(),
-        "amount": line.amount,
-        "reason": posting.reason.as_str(),
-        "reward_id": posting.reward_id.map(|id| id.to_string()),
-        "cause": entry.cause,
-    })
+    wire::LedgerEntry {
+        id: line_id(entry.id, place).into(),
+        transaction_id: entry.id.into(),
+        at: entry.at.into(),
+        account: line.account.as_str(),
+        participant_id: line.account.participant().map(Spelled),
+        unit: line.unit.into(),
+        amount: line.amount,
+        reason: posting.reason.into(),
+        reward_id: posting.reward_id.map(Spelled),
+        cause: entry.cause.clone(),
+    }
 }
 
 /// The id of a line: always the same for its place in its transaction.

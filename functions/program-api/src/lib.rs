@@ -37,6 +37,7 @@ mod vouchers;
 
 use std::sync::Arc;
 
+use kith_contract::answers::Health;
 use kith_contract::routes::{self, Route};
 use kith_edge::aws::Connection;
 use kith_edge::config::Variables;
@@ -46,7 +47,6 @@ use kith_edge::sender::Queues;
 use kith_edge::session::{Ended, Gate};
 use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
-use serde_json::json;
 
 use crate::call::{Api, Call, handler};
 
@@ -196,7 +196,7 @@ fn money_routes(routes: Routes) -> Routes {
 
 /// `GET /healthz`: the function runs. What it depends on shows where it is needed.
 async fn health(_: Request, _: Invocation) -> Result<Response, Problem> {
-    Ok(Response::json(200, &json!({"status": "ok"})))
+    Ok(Response::json(200, &Health { status: "ok" }))
 }
 
 async fn elsewhere(_: Request, _: Invocation) -> Result<Response, Problem> {

@@ -2,18 +2,18 @@
 
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
+use kith_contract::answers::{Operations, ParkedWork, Retried};
+use kith_contract::scalar::At;
 use kith_domain::audit::ObjectKind;
 use kith_domain::mode::Mode;
 use kith_domain::program::Program;
 use kith_edge::audit::Change;
 use kith_edge::http::{Problem, Response};
 use kith_edge::session::{Ended, Session};
-use kith_edge::wire;
 use kith_store::items::ProgramClock;
 use kith_store::keys::{self, DUE_SHARDS, Key};
 use kith_store::{DueEntry, DuePage, DueWork, ListQuery, cursor};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::call::Call;
 
@@ -53,15 +53,14 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     };
     let parked = session.store.parked(mode, PARKED_MAX).await?;
     let parked = session.store.describe(parked.entries).await?;
-    let parked: Vec<Value> = parked
+    let parked = parked
         .iter()
-        .map(|(entry, work)| written(&call, mode, entry, work))
-        .collect();
-    let answer = json!({
-        "oldest_due_at": due.oldest.map(wire::instant),
-        "due": due.number,
-        "parked": parked,
-    });
+        .map(|(entry, work)| written(&call, mode, entry, work));
+    let answer = Operations {
+        oldest_due_at: due.oldest.map(At),
+        due: due.number,
+        parked: parked.collect(),
+    };
     Ok(Response::json(200, &answer))
 }
 
@@ -111,7 +110,7 @@ fn context(mode: Mode) -> String {
     format!("parked {mode}")
 }
 
-fn written(call: &Call, mode: Mode, entry: &DueEntry, work: &DueWork) -> Value {
+fn written(call: &Call, mode: Mode, entry: &DueEntry, work: &DueWork) -> ParkedWork {
     let parked = Parked {
         pk: entry.key.pk.clone(),
         sk: entry.key.sk.clone(),
@@ -119,13 +118,13 @@ fn written(call: &Call, mode: Mode, entry: &DueEntry, work: &DueWork) -> Value {
     };
     // Plain texts always write.
     let text = serde_json::to_string(&parked).unwrap_or_default();
-    json!({
-        "id": cursor::write(&call.api.tokens, &context(mode), &text),
-        "kind": work.kind,
-        "program_id": work.program,
-        "attempts": work.attempts,
-        "since": entry.at().map(wire::instant),
-    })
+    ParkedWork {
+        id: cursor::write(&call.api.tokens, &context(mode), &text),
+        kind: work.kind.clone(),
+        program_id: work.program.clone(),
+        attempts: work.attempts,
+        since: entry.at().map(At),
+    }
 }
 
 /// `POST /v1/operations/parked/{id}/retry`: it is due at once, as if it had never been tried.
@@ -154,15 +153,28 @@ pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
     let Some((_, work)) = work.first() else {
         return Err(unknown().into());
     };
-    let due_at = wire::instant(session.real_now);
-    let change = Change::of(ObjectKind::ParkedWork, worked_on(&entry.key))
-        .to(&json!({"kind": work.kind, "program_id": work.program, "due_at": due_at}));
+    let answer = Retried {
+        id,
+        due_at: session.real_now.into(),
+    };
+    let change = Change::of(ObjectKind::ParkedWork, worked_on(&entry.key)).to(&Unparked {
+        kind: &work.kind,
+        program_id: work.program.as_deref(),
+        due_at: answer.due_at,
+    });
     let mut commit = session.commit();
     commit.unpark(&entry);
-    let answer = json!({"id": id, "due_at": due_at});
     session
         .finish(commit, change, Response::json(200, &answer))
         .await
+}
+
+/// What the audit log says of work that is tried again.
+#[derive(Serialize)]
+struct Unparked<'a> {
+    kind: &'a str,
+    program_id: Option<&'a str>,
+    due_at: At,
 }
 
 /// The id of what the work is about: the last one in its key.

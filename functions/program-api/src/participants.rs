@@ -21,7 +21,6 @@ use kith_store::items::{CodeRecord, Lookup, UnitBalance};
 use kith_store::keys::{self, Key};
 use kith_store::tree::{Place, Tree};
 use kith_store::{Commit, Was};
-use serde_json::{Value, json};
 
 use crate::call::{Body, Call};
 use crate::person::{Person, email_key, identity_conflict};
@@ -249,7 +248,7 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
 fn patch(
     (mut body, mut faults): Body,
     person: &mut Person,
-    present: &Value,
+    present: &wire::Participant,
 ) -> Result<Profile, Problem> {
     let fixed = [
         "id",
@@ -262,10 +261,7 @@ fn patch(
         "created_at",
         "version",
     ];
-    for name in fixed {
-        let value = present.get(name).unwrap_or(&Value::Null);
-        body.read_only(name, value, &mut faults);
-    }
+    body.read_only(&fixed, present, &mut faults);
     let profile = Profile::read(&mut body, &mut faults);
     let state = body.replace("state", &mut faults, json::text::<ParticipantState>);
     body.finish(&mut faults);
@@ -360,24 +356,21 @@ pub(crate) async fn balance(call: Call) -> Result<Response, Ended> {
         .starting_with::<UnitBalance>(&prefix, UNITS_MAX)
         .await?;
     balances.extend(held.into_iter().map(|held| (held.unit, held.balance)));
-    let balances: Vec<Value> = balances
+    let balances = balances
         .into_iter()
-        .map(|(unit, balance)| {
-            json!({
-                "unit": unit,
-                "available": balance.available,
-                "pending": balance.pending,
-                "in_payout": balance.in_payout,
-                "paid": balance.paid,
-                "receivable": balance.receivable,
-            })
-        })
-        .collect();
-    Ok(Response::json(200, &json!({ "balances": balances })))
+        .map(|(unit, balance)| wire::UnitBalance::of(unit, &balance));
+    let answer = wire::Balances {
+        balances: balances.collect(),
+    };
+    Ok(Response::json(200, &answer))
 }
 
 /// A participant as the API writes them.
-pub(crate) fn written(call: &Call, view: &View, person: &Participant) -> Result<Value, Problem> {
+pub(crate) fn written(
+    call: &Call,
+    view: &View,
+    person: &Participant,
+) -> Result<wire::Participant, Problem> {
     let origin = call.origin()?;
     Ok(wire::participant(person, &view.program, origin.as_str()))
 }

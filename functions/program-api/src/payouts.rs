@@ -21,7 +21,6 @@ use kith_edge::wire;
 use kith_store::items::PresentPayout;
 use kith_store::keys::{self, ListName};
 use kith_store::{ListQuery, Was};
-use serde_json::Value;
 
 use crate::call::{Call, filtered};
 
@@ -115,7 +114,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         .iter()
         .map(|payout| keys::payout_totals(program, payout.id));
     view.load(totals).await?;
-    let data: Result<Vec<Value>, Ended> =
+    let data: Result<Vec<wire::Payout>, Ended> =
         found.iter().map(|payout| written(&view, payout)).collect();
     Ok(call.listed(data?, next.as_deref()))
 }
@@ -201,7 +200,7 @@ fn totals(view: &View, payout: &Payout) -> Result<PayoutTotals, Ended> {
     Ok(view.loaded.read(&key)?.unwrap_or_default())
 }
 
-fn written(view: &View, payout: &Payout) -> Result<Value, Ended> {
+fn written(view: &View, payout: &Payout) -> Result<wire::Payout, Ended> {
     Ok(wire::payout(payout, &totals(view, payout)?))
 }
 
@@ -212,5 +211,5 @@ fn building() -> Problem {
 
 fn open_lines(open: i64) -> Problem {
     let detail = format!("Lines that are neither paid nor failed: {open}.");
-    Problem::of(Code::PayoutOpenLines, detail).with_member("open", Value::from(open))
+    Problem::of(Code::PayoutOpenLines, detail).with_member("open", open)
 }

@@ -11,10 +11,10 @@ use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::Problem;
 use kith_edge::session::Ended;
+use kith_edge::wire;
 use kith_store::items::{CodeRecord, Lookup};
 use kith_store::keys::{self, Key};
 use kith_store::{Commit, Was};
-use serde_json::Value;
 
 /// A person, as they were read and as they are to be.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Person {
 
     /// What the audit log says of a change of them, who are written so and so: what no answer shows
     /// is named, and not told.
-    pub(crate) fn change(&self, before: &Value, after: &Value) -> Change {
+    pub(crate) fn change(&self, before: &wire::Participant, after: &wire::Participant) -> Change {
         let change = Change::of(ObjectKind::Participant, self.next.id)
             .from(before)
             .to(after);

@@ -56,11 +56,10 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let reward = loaded(&view, id)?;
-    let mut answer = wire::reward(&reward);
-    let explanation = explain::explanation(&mut view, &reward).await?;
-    if let Some(members) = answer.as_object_mut() {
-        members.insert("explanation".to_owned(), explanation);
-    }
+    let answer = wire::RewardRead {
+        reward: wire::reward(&reward),
+        explanation: explain::explanation(&mut view, &reward).await?,
+    };
     Ok(Response::json(200, &answer))
 }
 

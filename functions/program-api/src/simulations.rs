@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use kith_domain::conversion::Conversion;
 use kith_domain::id::ConversionId;
 use kith_domain::incentive::Incentive;
-use kith_domain::money::Money;
 use kith_domain::reward::Reward;
-use kith_domain::simulation::{CONVERSIONS_MAX, Difference, Given, Schemes, Totals, simulate};
+use kith_domain::simulation::{CONVERSIONS_MAX, Difference, Schemes, simulate};
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json;
@@ -15,7 +14,6 @@ use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::keys::{self, ListName};
 use kith_store::{ListQuery, cursor};
-use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::scheme;
@@ -99,16 +97,13 @@ pub(crate) async fn run(call: Call) -> Result<Response, Ended> {
         let position = last.conversion_id.to_string();
         cursor::write(&call.api.tokens, &question.list, &position)
     });
-    let data = page.into_iter().map(difference).collect();
-    Ok(Response::json(
-        200,
-        &json!({
-            "conversions": recorded.len(),
-            "before": totals(&outcome.before),
-            "after": totals(&outcome.after),
-            "differences": wire::list(data, next),
-        }),
-    ))
+    let answer = wire::Simulation {
+        conversions: recorded.len(),
+        before: (&outcome.before).into(),
+        after: (&outcome.after).into(),
+        differences: wire::list(page.into_iter().map(Into::into).collect(), next),
+    };
+    Ok(Response::json(200, &answer))
 }
 
 /// The conversions of the time with their rewards, in the order of recording.
@@ -149,28 +144,4 @@ async fn recorded(
         found.push((conversion, rewards));
     }
     Ok(found)
-}
-
-fn totals(totals: &Totals) -> Value {
-    let cost = |(currency, minor): (&_, &i64)| wire::money(Money::new(*minor, *currency));
-    json!({
-        "rewards": totals.rewards,
-        "cost": totals.cost.iter().map(cost).collect::<Vec<_>>(),
-    })
-}
-
-fn difference(difference: &Difference) -> Value {
-    let given = |given: &Given| {
-        json!({
-            "incentive_id": given.incentive_id.as_str(),
-            "beneficiary": wire::beneficiary(given.beneficiary),
-            "kind": given.value().kind(),
-            "value": wire::value(given.value()),
-        })
-    };
-    json!({
-        "conversion_id": difference.conversion_id.to_string(),
-        "before": difference.before.iter().map(given).collect::<Vec<_>>(),
-        "after": difference.after.iter().map(given).collect::<Vec<_>>(),
-    })
 }

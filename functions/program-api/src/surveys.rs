@@ -13,8 +13,6 @@ use kith_edge::wire;
 use kith_store::ListQuery;
 use kith_store::items::SurveyMark;
 use kith_store::keys::ListName;
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::call::{Call, filtered};
 
@@ -78,17 +76,6 @@ impl Counted {
     }
 }
 
-/// The score as it is answered; a raw value, because it is exact in hundredths and no float is.
-#[derive(Serialize)]
-struct Answer {
-    promoters: u64,
-    passives: u64,
-    detractors: u64,
-    responses: u64,
-    sent: u64,
-    score: Option<Box<RawValue>>,
-}
-
 /// `GET P/nps`: what was sent, and what was answered, within the period.
 pub(crate) async fn nps(call: Call) -> Result<Response, Ended> {
     let query = call.query(|fields, faults| {
@@ -98,21 +85,8 @@ pub(crate) async fn nps(call: Call) -> Result<Response, Ended> {
     });
     let (_, view, asked) = call.program(query, |_, _, _| Vec::new()).await?;
     let Counted { nps, sent } = count(&view, &asked).await?;
-    let score = nps
-        .score()
-        .map(|score| RawValue::from_string(score.to_string()))
-        .transpose()
-        .map_err(Problem::internal)?;
-    let answer = Answer {
-        promoters: nps.promoters,
-        passives: nps.passives,
-        detractors: nps.detractors,
-        responses: nps.responses(),
-        sent,
-        score,
-    };
-    let text = serde_json::to_string(&answer).map_err(Problem::internal)?;
-    Ok(Response::json_text(200, text))
+    let answer = wire::NetPromoterScore::of(&nps, sent).map_err(Problem::internal)?;
+    Ok(Response::json(200, &answer))
 }
 
 /// Counts the surveys that may have been sent or answered in the period: those scheduled before its

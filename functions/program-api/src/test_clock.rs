@@ -4,9 +4,11 @@
 //! their order, and at each of them the work that is due goes through the ordinary queues and
 //! workers, so that what follows from it is due at its own time too.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kith_contract::scalar::At;
 use kith_domain::audit::ObjectKind;
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
@@ -16,7 +18,6 @@ use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::items::ProgramClock;
 use kith_store::{CommitError, DueEntry, keys};
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::call::{Body, Call, test_only};
@@ -93,14 +94,14 @@ pub(crate) async fn advance(call: Call) -> Result<Response, Ended> {
         clock,
     };
     let settled = walk.to(until).await?;
-    let answer = json!({
-        "now": wire::instant(walk.now()),
-        "until": wire::instant(until),
-        "settled": settled,
-    });
+    let answer = wire::ClockAdvanced {
+        now: walk.now().into(),
+        until: until.into(),
+        settled,
+    };
     // Each step is a transaction of its own, and a call that ends in between is repeated.
     let change = Change::of(ObjectKind::TestClock, view.program.id)
-        .from(&json!({"now": wire::instant(view.now)}))
+        .from(&BTreeMap::from([("now", At(view.now))]))
         .to(&answer)
         .written_before();
     session

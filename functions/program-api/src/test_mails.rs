@@ -3,9 +3,9 @@
 use kith_domain::id::MailId;
 use kith_edge::http::Response;
 use kith_edge::session::Ended;
+use kith_edge::wire;
 use kith_store::items::TestMail;
 use kith_store::keys;
-use serde_json::{Value, json};
 
 use crate::call::{Call, test_only};
 
@@ -22,7 +22,7 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         .partition::<TestMail>(&partition, after.as_deref(), true, paging.limit)
         .await?;
     let read = page.items.len();
-    let mails: Vec<Value> = page
+    let mails: Vec<wire::TestMail> = page
         .items
         .iter()
         .take_while(|mail| paging.from.is_none_or(|from| mail.id.at() >= from))
@@ -33,13 +33,13 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
     Ok(call.listed(mails, next.as_deref()))
 }
 
-fn written(mail: &TestMail) -> Value {
-    json!({
-        "id": mail.id.to_string(),
-        "to": mail.to,
-        "subject": mail.subject,
-        "text": mail.text,
-        "html": mail.html,
-        "headers": mail.headers,
-    })
+fn written(mail: &TestMail) -> wire::TestMail {
+    wire::TestMail {
+        id: mail.id.into(),
+        to: mail.to.clone(),
+        subject: mail.subject.clone(),
+        text: mail.text.clone(),
+        html: mail.html.clone(),
+        headers: mail.headers.clone(),
+    }
 }

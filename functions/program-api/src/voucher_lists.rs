@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kith_contract::problems::Code;
+use kith_contract::scalar::Spelled;
 use kith_domain::audit::ObjectKind;
 use kith_domain::code::{CodeError, VoucherCode};
 use kith_domain::text::Slug;
@@ -11,10 +12,10 @@ use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
 use kith_edge::session::{Ended, Session};
+use kith_edge::wire;
 use kith_store::items::{IncentiveIdentity, WaitingReward};
 use kith_store::wake::{Message, Queue};
 use kith_store::{Commit, VoucherStock, keys};
-use serde_json::{Value, json};
 
 use crate::call::Call;
 
@@ -62,7 +63,7 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
         .filter_map(|verdict| verdict.code.clone())
         .collect();
     let (commit, change, stock) = write_all(&session, &view, &incentive, &new).await?;
-    let answer = answer(&incentive, &verdicts, stock.as_ref());
+    let answer = answer(&incentive, verdicts, stock.as_ref());
     let answer = Response::json(200, &answer);
     let answer = session.finish(commit, change, answer).await?;
     wake_waiting(&call, &view, &incentive, stock.as_ref()).await?;
@@ -174,38 +175,43 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
         .voucher_stock(view.program.id, &incentive)
         .await?;
     let waiting = waiting(&view, &incentive, WAITING_MAX).await?.len();
-    let mut answer = counts(&incentive, stock.as_ref());
-    if let Some(members) = answer.as_object_mut() {
-        members.insert("waiting".to_owned(), json!(waiting));
-    }
+    let answer = wire::VoucherListRead {
+        list: counts(&incentive, stock.as_ref()),
+        waiting,
+    };
     Ok(Response::json(200, &answer))
 }
 
-fn counts(incentive: &Slug, stock: Option<&VoucherStock>) -> Value {
-    json!({
-        "incentive_id": incentive.as_str(),
-        "own_codes": stock.is_some(),
-        "added": stock.map_or(0, |stock| stock.list.added),
-        "taken": stock.map_or(0, |stock| stock.taken),
-        "available": stock.map_or(0, VoucherStock::left),
-    })
+fn counts(incentive: &Slug, stock: Option<&VoucherStock>) -> wire::VoucherList {
+    wire::VoucherList {
+        incentive_id: incentive.clone().into(),
+        own_codes: stock.is_some(),
+        added: stock.map_or(0, |stock| stock.list.added),
+        taken: stock.map_or(0, |stock| stock.taken),
+        available: stock.map_or(0, VoucherStock::left),
+    }
 }
 
-fn answer(incentive: &Slug, verdicts: &[Verdict], stock: Option<&VoucherStock>) -> Value {
-    let results = verdicts.iter().map(|verdict| match verdict.word {
-        Word::Added => {
-            json!({"code": verdict.code.as_ref().map(VoucherCode::as_str), "result": "added"})
-        }
-        Word::Known => {
-            json!({"code": verdict.code.as_ref().map(VoucherCode::as_str), "result": "known"})
-        }
-        // Whatever it is, it is not repeated.
-        Word::Invalid(error) => {
-            json!({"code": null, "result": "invalid", "detail": error.to_string()})
-        }
+fn answer(
+    incentive: &Slug,
+    verdicts: Vec<Verdict>,
+    stock: Option<&VoucherStock>,
+) -> wire::CodesAdded {
+    let results = verdicts.into_iter().map(|verdict| wire::CodeResult {
+        // Whatever is no code is not repeated.
+        code: verdict.code.map(Spelled),
+        result: match verdict.word {
+            Word::Added => "added",
+            Word::Known => "known",
+            Word::Invalid(_) => "invalid",
+        },
+        detail: match verdict.word {
+            Word::Added | Word::Known => None,
+            Word::Invalid(error) => Some(error.to_string()),
+        },
     });
-    json!({
-        "results": results.collect::<Vec<_>>(),
-        "list": counts(incentive, stock),
-    })
+    wire::CodesAdded {
+        results: results.collect(),
+        list: counts(incentive, stock),
+    }
 }

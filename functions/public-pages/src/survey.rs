@@ -4,6 +4,7 @@ mod answer;
 
 use std::sync::Arc;
 
+use kith_contract::scalar::{At, Spelled};
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::nps::Score;
 use kith_domain::survey::{Survey, SurveyState};
@@ -15,7 +16,6 @@ use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_pages::{Brand, SurveyClosed, SurveyFaults, SurveyPage, SurveyThanks};
 use kith_store::{Was, keys};
-use serde_json::{Value, json};
 
 use crate::PublicPages;
 use crate::page::{language, page, speaks_json};
@@ -174,20 +174,21 @@ fn brand<'a>(view: &'a View, request: &Request) -> Brand<'a> {
     }
 }
 
-fn state_of(view: &View, survey: &Survey) -> Value {
-    json!({
-        "program": view.program.name.as_str(),
-        "state": survey.state.as_str(),
-        "score": survey.answer.as_ref().map(|answer| answer.score.get()),
-        "closes_at": survey.closes_at.map(wire::instant),
-    })
+fn state_of(view: &View, survey: &Survey) -> wire::SurveyToAnswer {
+    wire::SurveyToAnswer {
+        program: view.program.name.clone().into(),
+        state: survey.state.into(),
+        score: survey.answer.as_ref().map(|answer| answer.score.get()),
+        closes_at: survey.closes_at.map(At),
+    }
 }
 
-fn answer_of(survey: &Survey) -> Value {
+fn answer_of(survey: &Survey) -> wire::SurveyAnswered {
     let answer = survey.answer.as_ref();
-    json!({
-        "score": answer.map(|answer| answer.score.get()),
-        "comment": answer.and_then(|answer| answer.comment.as_ref()).map(ToString::to_string),
-        "closes_at": survey.closes_at.map(wire::instant),
-    })
+    let comment = answer.and_then(|answer| answer.comment.clone());
+    wire::SurveyAnswered {
+        score: answer.map(|answer| answer.score.get()),
+        comment: comment.map(Spelled),
+        closes_at: survey.closes_at.map(At),
+    }
 }

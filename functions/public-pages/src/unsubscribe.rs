@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use kith_contract::answers::Unsubscription;
 use kith_domain::email::EmailHash;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::participant::{Consent, Participant};
@@ -14,7 +15,6 @@ use kith_edge::session::Ended;
 use kith_pages::{Brand, Language, UnsubscribePage, Unsubscribed};
 use kith_store::items::Suppression;
 use kith_store::{Was, keys};
-use serde_json::json;
 
 use crate::PublicPages;
 use crate::page::{language, page, speaks_json};
@@ -144,13 +144,11 @@ impl Person {
     }
 
     fn as_json(&self) -> Response {
-        Response::json(
-            200,
-            &json!({
-                "program": self.view.program.name.as_str(),
-                "unsubscribed": self.is_unsubscribed(),
-            }),
-        )
+        let answer = Unsubscription {
+            program: self.view.program.name.clone().into(),
+            unsubscribed: self.is_unsubscribed(),
+        };
+        Response::json(200, &answer)
     }
 }
 

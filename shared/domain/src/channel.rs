@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::words::Vocabulary;
+
 macro_rules! channels {
     ($($(#[$doc:meta])* $name:ident $text:literal $byte:literal;)*) => {
         /// The channel named by a link's `ch`.
@@ -28,6 +30,12 @@ macro_rules! channels {
             #[must_use]
             pub fn from_byte(byte: u8) -> Self {
                 match byte { $($byte => Self::$name,)* _ => Self::Other }
+            }
+        }
+
+        impl Vocabulary for Channel {
+            fn words() -> &'static [&'static str] {
+                &[$($text,)*]
             }
         }
 

@@ -23,6 +23,10 @@ const TAIL_BITS: u32 = 80;
 pub trait Kind: 'static {
     /// Three lower-case letters, printed before an underscore.
     const PREFIX: &'static str;
+    /// The name of the type of id.
+    const NAME: &'static str;
+    /// What it names, in a sentence.
+    const ABOUT: &'static str;
 }
 
 /// An identifier of one kind.
@@ -179,14 +183,16 @@ impl<K: Kind> Hash for Id<K> {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $alias:ident $prefix:literal;)*) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $about:literal])* $kind:ident $alias:ident $prefix:literal;)*) => {$(
+        $(#[doc = $about])*
         #[derive(Debug)]
         pub enum $kind {}
         impl Kind for $kind {
             const PREFIX: &'static str = $prefix;
+            const NAME: &'static str = stringify!($alias);
+            const ABOUT: &'static str = concat!($($about),*);
         }
-        $(#[$doc])*
+        $(#[doc = $about])*
         pub type $alias = Id<$kind>;
     )*};
 }

@@ -6,6 +6,7 @@
 
 use crate::id::ParticipantId;
 use crate::money::Unit;
+use crate::words::words;
 
 /// Where value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +50,36 @@ impl Account {
                 Some(id)
             }
         }
+    }
+}
+
+words! {
+    /// What moved value.
+    pub enum LedgerReason {
+        /// A reward was credited.
+        RewardIssued = "reward.issued",
+        /// A reward was used.
+        RewardRedeemed = "reward.redeemed",
+        /// A reward was taken back, in part or whole.
+        RewardTakenBack = "reward.taken_back",
+        /// A taking back was undone.
+        RewardRestored = "reward.restored",
+        /// A reward was not used in time.
+        RewardExpired = "reward.expired",
+        /// What a participant owed was set off against what they had earned.
+        Netted = "netted",
+        /// Listed in a payout.
+        PayoutListed = "payout.listed",
+        /// A line of a payout was paid.
+        PayoutPaid = "payout.paid",
+        /// A line of a payout could not be paid.
+        PayoutFailed = "payout.failed",
+        /// A line of a payout came back.
+        PayoutReturned = "payout.returned",
+        /// Points were spent.
+        Redeemed = "redeemed",
+        /// A spending of points was undone.
+        RedemptionReversed = "redemption.reversed",
     }
 }
 

@@ -15,6 +15,12 @@ impl std::fmt::Display for UnknownWord {
 
 impl std::error::Error for UnknownWord {}
 
+/// An enumeration whose words are known.
+pub trait Vocabulary {
+    /// The words, in the order in which they were declared.
+    fn words() -> &'static [&'static str];
+}
+
 /// Declares an enumeration with a word for each value: `as_str`, `ALL`, `Display` and `FromStr`.
 #[macro_export]
 macro_rules! words {
@@ -31,6 +37,12 @@ macro_rules! words {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
+            }
+        }
+
+        impl $crate::words::Vocabulary for $type {
+            fn words() -> &'static [&'static str] {
+                &[$($word,)*]
             }
         }
 

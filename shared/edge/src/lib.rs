@@ -37,7 +37,9 @@ pub mod session;
 pub mod stream;
 pub mod telemetry;
 pub mod visitor;
-pub mod wire;
+
+/// How the API writes what the domain knows.
+pub use kith_contract::answers as wire;
 
 pub use decide::{Undone, decide, decide_at_most};
 pub use environment::{Clock, Environment, Randomness, StartError, SystemClock, SystemRandomness};

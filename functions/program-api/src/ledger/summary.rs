@@ -10,16 +10,15 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use kith_contract::answers::{LedgerMovement, LedgerSummary};
 use kith_domain::ledger::Turnover;
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
 use kith_edge::desk::View;
 use kith_edge::http::{Problem, Response};
 use kith_edge::session::Ended;
-use kith_edge::wire;
 use kith_store::items::{LedgerDay, LedgerEntry};
 use kith_store::keys;
-use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::days;
@@ -197,7 +196,7 @@ async fn count(view: &View, period: Period, begun: Timestamp) -> Result<Counted,
     Ok(counted)
 }
 
-fn written(period: Period, counted: &Counted) -> Value {
+fn written(period: Period, counted: &Counted) -> LedgerSummary {
     let units: std::collections::BTreeSet<Unit> = counted
         .before
         .keys()
@@ -207,20 +206,20 @@ fn written(period: Period, counted: &Counted) -> Value {
     let data = units.into_iter().map(|unit| {
         let of = |moved: &Moved| moved.get(&unit).copied().unwrap_or_default();
         let (opening, within) = (of(&counted.before).change(), of(&counted.within));
-        json!({
-            "unit": unit.to_string(),
-            "opening": opening,
-            "earned": within.earned,
-            "taken_back": within.taken_back,
-            "paid": within.paid,
-            "closing": opening.saturating_add(within.change()),
-        })
+        LedgerMovement {
+            unit: unit.into(),
+            opening,
+            earned: within.earned,
+            taken_back: within.taken_back,
+            paid: within.paid,
+            closing: opening.saturating_add(within.change()),
+        }
     });
-    json!({
-        "from": wire::instant(period.from),
-        "to": wire::instant(period.to),
-        "data": data.collect::<Vec<_>>(),
-    })
+    LedgerSummary {
+        from: period.from.into(),
+        to: period.to.into(),
+        data: data.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -277,10 +276,7 @@ mod tests {
             (1, 110, 1_000)
         );
         assert_eq!(of(&counted.whole()), 1_111);
-        let line = &written(period, &counted)["data"][0];
-        assert_eq!(
-            (&line["opening"], &line["closing"]),
-            (&json!(1), &json!(111))
-        );
+        let line = &written(period, &counted).data[0];
+        assert_eq!((line.opening, line.closing), (1, 111));
     }
 }

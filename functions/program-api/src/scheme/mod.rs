@@ -4,6 +4,7 @@ mod incentive;
 mod size;
 
 use jiff::Timestamp;
+use kith_contract::answers::{CodeWithoutClick, Tracking};
 use kith_domain::destination::{AllowedHost, Destination};
 use kith_domain::id::ProgramId;
 use kith_domain::incentive::{Incentive, shards_for};
@@ -20,33 +21,11 @@ use kith_domain::survey::{
     DELAY_HOURS_MAX, SurveyRule, SurveyTrigger,
 };
 use kith_domain::text::{Name, Slug};
-use kith_domain::words::words;
 use kith_edge::http::Problem;
 use kith_edge::json::{self, Faults, Member, Object, Patch};
 use kith_edge::wire;
-use serde_json::Value;
 
 pub(crate) use self::incentive::{share, some_money};
-
-words! {
-    /// Whether a visitor is asked before a click is tied to them.
-    pub enum Tracking {
-        /// No.
-        NotRequired = "not_required",
-        /// Yes.
-        Required = "required",
-    }
-}
-
-words! {
-    /// What a code is worth that was typed, without a click.
-    pub enum TypedCode {
-        /// It attributes.
-        Accept = "accept",
-        /// It does not.
-        Refuse = "refuse",
-    }
-}
 
 /// A program as a request describes it.
 ///
@@ -100,10 +79,8 @@ pub(crate) fn patched(
     now: Timestamp,
 ) -> Result<Program, Problem> {
     let written = wire::program(present);
-    for name in ["id", "mode", "rates_version", "version", "created_at"] {
-        let value = written.get(name).unwrap_or(&Value::Null);
-        object.read_only(name, value, &mut faults);
-    }
+    let fixed = ["id", "mode", "rates_version", "version", "created_at"];
+    object.read_only(&fixed, &written, &mut faults);
     let name = object.replace("name", &mut faults, json::text::<Name>);
     let destination = object.replace("destination_url", &mut faults, json::text::<Destination>);
     let state = object.replace("state", &mut faults, json::text::<ProgramState>);
@@ -245,7 +222,7 @@ impl Settings {
 struct AttributionPatch {
     model: Patch<AttributionModel>,
     window_days: Patch<u16>,
-    code_without_click: Patch<TypedCode>,
+    code_without_click: Patch<CodeWithoutClick>,
 }
 
 impl AttributionPatch {
@@ -258,7 +235,11 @@ impl AttributionPatch {
         Some(Self {
             model: object.patch("model", faults, json::text::<AttributionModel>),
             window_days: object.patch("window_days", faults, days),
-            code_without_click: object.patch("code_without_click", faults, json::text::<TypedCode>),
+            code_without_click: object.patch(
+                "code_without_click",
+                faults,
+                json::text::<CodeWithoutClick>,
+            ),
         })
     }
 
@@ -271,7 +252,7 @@ impl AttributionPatch {
         policy.code_without_click = match self.code_without_click {
             Patch::Keep => policy.code_without_click,
             Patch::Clear => default.code_without_click,
-            Patch::Set(word) => word == TypedCode::Accept,
+            Patch::Set(word) => word == CodeWithoutClick::Accept,
         };
     }
 }

@@ -38,6 +38,14 @@ impl SkipReason {
         Self::PROGRAM_PAUSED,
     ];
 
+    /// Every reason there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let own = Self::OWN.into_iter();
+        let conditions = Condition::ALL.iter().copied().map(Self::condition);
+        let limits = super::limits::NAMES.into_iter().map(Self::limit);
+        own.chain(conditions).chain(limits)
+    }
+
     /// A condition does not hold.
     #[must_use]
     pub fn condition(condition: Condition) -> Self {
@@ -67,11 +75,7 @@ impl FromStr for SkipReason {
     type Err = UnknownReason;
 
     fn from_str(text: &str) -> Result<Self, UnknownReason> {
-        let own = Self::OWN.into_iter();
-        let conditions = Condition::ALL.iter().copied().map(Self::condition);
-        let limits = super::limits::NAMES.into_iter().map(Self::limit);
-        own.chain(conditions)
-            .chain(limits)
+        Self::all()
             .find(|known| known.0 == text)
             .ok_or(UnknownReason)
     }

@@ -6,6 +6,7 @@
 use kith_contract::problems::Code;
 use kith_domain::id::ApiKeyId;
 use kith_domain::program::ProgramState;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Response;
@@ -236,7 +237,8 @@ impl Problem {
 
     /// With a member of its own. The standard members cannot be replaced.
     #[must_use]
-    pub fn with_member(mut self, name: &str, value: Value) -> Self {
+    pub fn with_member(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or_default();
         self.0.members.insert(name.to_owned(), value);
         self
     }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::function::FunctionError;
@@ -45,8 +44,15 @@ impl Response {
 
     /// JSON, which nobody stores.
     #[must_use]
-    pub fn json(status: u16, value: &Value) -> Self {
-        Self::json_text(status, value.to_string())
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) => Self::json_text(status, text),
+            Err(error) => {
+                // Every key of an answer is a string, so this is a bug and nothing else.
+                tracing::error!(%error, "an answer cannot be written");
+                Self::empty(500)
+            }
+        }
     }
 
     /// JSON that is written already, such as a stored answer.
@@ -175,7 +181,7 @@ struct Event<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn event(response: Response) -> Value {
         serde_json::from_str(response.into_event().unwrap().get()).unwrap()

@@ -1,5 +1,6 @@
 //! The members of a JSON object, taken one by one.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Faults;
@@ -147,10 +148,24 @@ impl Object {
         parse(member, faults)
     }
 
-    /// A member that may be sent back as it was read, and not otherwise.
-    pub fn read_only(&mut self, name: &str, present: &Value, faults: &mut Faults) {
-        if let Some(member) = self.take(name).filter(|member| member.value != *present) {
-            member.refuse(faults, "cannot be changed");
+    /// Members that may be sent back as they were read, and not otherwise; `present` is what was read.
+    pub fn read_only(
+        &mut self,
+        names: &[&'static str],
+        present: &impl Serialize,
+        faults: &mut Faults,
+    ) {
+        let sent: Vec<(&str, Option<Member>)> =
+            names.iter().map(|name| (*name, self.take(name))).collect();
+        if sent.iter().all(|(_, member)| member.is_none()) {
+            return;
+        }
+        let present = serde_json::to_value(present).unwrap_or_default();
+        for (name, member) in sent {
+            let differs = |member: &Member| present.get(name) != Some(&member.value);
+            if let Some(member) = member.filter(differs) {
+                member.refuse(faults, "cannot be changed");
+            }
         }
     }
 

@@ -334,8 +334,8 @@ mod tests {
         assert_eq!(object.patch("new", &mut faults, boolean), Patch::Set(true));
         assert_eq!(object.patch("bad", &mut faults, boolean), Patch::Keep);
         assert_eq!(object.replace("state", &mut faults, boolean), None);
-        object.read_only("id", &json!("x"), &mut faults);
-        object.read_only("version", &json!(1), &mut faults);
+        let present = json!({"id": "x", "version": 1});
+        object.read_only(&["id", "version"], &present, &mut faults);
         object.finish(&mut faults);
         let found = found(faults);
         let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();

@@ -20,6 +20,7 @@ pub use audit::AuditEntry;
 pub use click::{ClickItem, VisitorKey};
 pub use conversion::Order;
 pub use event::{Event, RecordedFact, Wake};
+pub use kith_domain::ledger::LedgerReason;
 pub(crate) use money::MoneyItem;
 pub use money::UnitBalance;
 pub use offer::{Exhausted, StoredOffer};
@@ -28,8 +29,8 @@ pub use payout::{LedgerDay, PresentPayout};
 pub(crate) use payout::{OPEN_LINES, totals_changed};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
 pub use records::{
-    ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, LedgerReason, MailRecord,
-    MailState, Posting, ScopeItem, Suppression, TestMail, Use,
+    ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, MailRecord, MailState,
+    Posting, ScopeItem, Suppression, TestMail, Use,
 };
 pub use redemption::{OpenRedemption, RedemptionName, RedemptionPart};
 pub use refund::RefundName;

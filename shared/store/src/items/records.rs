@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use kith_domain::api_key::{KeyHash, KeyLife, Scope};
 use kith_domain::id::{ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId};
-use kith_domain::ledger::{Account, Line};
+use kith_domain::ledger::{Account, LedgerReason, Line};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
 use kith_domain::text::Name;
@@ -267,36 +267,6 @@ pub struct IdempotencyRecord {
 }
 
 stored_as_itself!(IdempotencyRecord, "idempotency");
-
-words! {
-    /// What moved value.
-    pub enum LedgerReason {
-        /// A reward was credited.
-        RewardIssued = "reward.issued",
-        /// A reward was used.
-        RewardRedeemed = "reward.redeemed",
-        /// A reward was taken back, in part or whole.
-        RewardTakenBack = "reward.taken_back",
-        /// A taking back was undone.
-        RewardRestored = "reward.restored",
-        /// A reward was not used in time.
-        RewardExpired = "reward.expired",
-        /// What a participant owed was set off against what they had earned.
-        Netted = "netted",
-        /// Listed in a payout.
-        PayoutListed = "payout.listed",
-        /// A line of a payout was paid.
-        PayoutPaid = "payout.paid",
-        /// A line of a payout could not be paid.
-        PayoutFailed = "payout.failed",
-        /// A line of a payout came back.
-        PayoutReturned = "payout.returned",
-        /// Points were spent.
-        Redeemed = "redeemed",
-        /// A spending of points was undone.
-        RedemptionReversed = "redemption.reversed",
-    }
-}
 
 /// One line of a ledger entry, with what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

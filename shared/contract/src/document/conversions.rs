@@ -1,0 +1,47 @@
+use serde_json::json;
+
+use super::Tag;
+use super::operation::{Operation, op};
+use crate::answers::{Conversion, List};
+use crate::problems::Code;
+use crate::requests::{AttributionByHand, ConversionFilter, NewConversion};
+use crate::routes;
+
+pub(super) const TAG: Tag = Tag {
+    name: "Conversions",
+    about: "What referees do, to whom it belongs, and what it earns.",
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        op(&routes::RECORD_CONVERSION, TAG.name, "Record a conversion")
+            .about("`event` and `external_id` are recorded once: the same content again answers what is recorded, and a touch that it brings attributes what had none. `considered` tells every touch that was looked at, `skipped` every incentive that gave nothing.")
+            .body::<NewConversion>(json!({
+                "event": "purchase", "external_id": "order-1001",
+                "referee": {"external_id": "cust-77", "email": "bob@example.com", "first_name": "Bob", "new_customer": true},
+                "codes": ["ANN-BAKES"], "amount": {"amount": 4500, "currency": "EUR"}, "country": "DE",
+                "metadata": {"category": "cakes", "items": 3},
+            }))
+            .answers::<Conversion>(201, "The conversion.")
+            .answers::<Conversion>(200, "The conversion, which was recorded before.")
+            .refuses([Code::ConversionDiffers, Code::IdentityConflict])
+            .yields("conversion", "/id")
+            .yields("reward", "/rewards/0/id"),
+        op(&routes::LIST_CONVERSIONS, TAG.name, "List conversions")
+            .about("Newest first. `event` with `external_id` finds the one of an order.")
+            .query::<ConversionFilter>()
+            .answers::<List<Conversion>>(200, "A page of conversions.")
+            .yields("conversion", "/data/0/id"),
+        op(&routes::READ_CONVERSION, TAG.name, "Read a conversion")
+            .about("As it stands now, with its rewards and refunds.")
+            .answers::<Conversion>(200, "The conversion."),
+        op(&routes::ATTRIBUTE_CONVERSION, TAG.name, "Attribute a conversion by hand")
+            .about("The owner knows better: for a conversion that has no referrer.")
+            .body::<AttributionByHand>(json!({"code": "ANN-BAKES", "reason": "said so on the phone"}))
+            .answers::<Conversion>(200, "The conversion, attributed.")
+            .refuses([
+                Code::AlreadyAttributed, Code::ReferralExists, Code::ReferralLoop, Code::ReferrerSuspended,
+                Code::ReferrerWithoutCode, Code::SelfReferral,
+            ]),
+    ]
+}

@@ -1,0 +1,111 @@
+use serde_json::json;
+
+use super::Tag;
+use super::operation::{Operation, op};
+use crate::answers::{Balances, List, OwnCode, Participant, Redemption, Referral};
+use crate::problems::Code;
+use crate::requests::{
+    CodeChange, NewCode, NewParticipant, NewRedemption, Nothing, Page, ParticipantChange,
+    ParticipantSearch, ReferralFilter,
+};
+use crate::routes;
+
+pub(super) const TAG: Tag = Tag {
+    name: "Participants",
+    about: "People in a program: referrers, referees, or both. Mail addresses and names are kept and never answered.",
+};
+
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = people();
+    all.extend(codes());
+    all.extend(points());
+    all
+}
+
+fn people() -> Vec<Operation> {
+    vec![
+        op(&routes::JOIN_PARTICIPANT, TAG.name, "Add a participant, or update one")
+            .about("`external_id` is who it is: the first call makes the participant with a code, later ones update the profile and keep the code.")
+            .body::<NewParticipant>(json!({
+                "external_id": "cust-42", "email": "ann@example.com", "first_name": "Ann", "locale": "en-GB",
+                "consent": {"surveys": true, "marketing": false, "source": "checkout"},
+            }))
+            .answers::<Participant>(201, "The participant, who is new.")
+            .answers::<Participant>(200, "The participant, who was known.")
+            .refuses([
+                Code::CodeTaken, Code::IdentityConflict, Code::ReferralLoop, Code::ReferrerSuspended,
+                Code::ReferrerWithoutCode, Code::TooManyCodes,
+            ])
+            .yields("participant", "/id")
+            .yields("code", "/code"),
+        op(&routes::SEARCH_PARTICIPANTS, TAG.name, "Find a participant")
+            .about("By exactly one of `external_id`, `email` and `code`. A read, although it is a `POST`: no mail address stands in a URL.")
+            .body::<ParticipantSearch>(json!({"external_id": "cust-42"}))
+            .answers::<List<Participant>>(200, "Whoever was found: one, or nobody.")
+            .yields("participant", "/data/0/id"),
+        op(&routes::READ_PARTICIPANT, TAG.name, "Read a participant")
+            .answers::<Participant>(200, "The participant."),
+        op(&routes::CHANGE_PARTICIPANT, TAG.name, "Change a participant")
+            .about("A merge patch of the profile and the state. Whoever is suspended refers nobody, earns nothing and spends nothing.")
+            .body::<ParticipantChange>(json!({"locale": "de-DE"}))
+            .answers::<Participant>(200, "The participant, changed.")
+            .refuses([Code::IdentityConflict]),
+        op(&routes::READ_BALANCE, TAG.name, "Read a balance")
+            .about("By unit: currencies, `points`, pieces of products.")
+            .answers::<Balances>(200, "What the participant holds."),
+        op(&routes::LIST_REFERRALS, TAG.name, "List referrals")
+            .about("The bonds of referees to referrers, newest first.")
+            .query::<ReferralFilter>()
+            .answers::<List<Referral>>(200, "A page of referrals."),
+    ]
+}
+
+fn codes() -> Vec<Operation> {
+    vec![
+        op(&routes::ADD_CODE, TAG.name, "Add a code")
+            .about("A code of the participant's choice, or a generated one. Those that exist go on to work.")
+            .optional_body::<NewCode>(json!({"code": "ANN-TWO"}))
+            .answers::<OwnCode>(201, "The code, which is new.")
+            .answers::<OwnCode>(200, "The code, which the participant had.")
+            .refuses([Code::CodeTaken, Code::TooManyCodes]),
+        op(&routes::SWITCH_CODE, TAG.name, "Disable or enable a code")
+            .about("Links with a disabled code lead nowhere. `If-Match` names the participant's version.")
+            .body::<CodeChange>(json!({"state": "active"}))
+            .answers::<OwnCode>(200, "The code, changed."),
+    ]
+}
+
+fn points() -> Vec<Operation> {
+    vec![
+        op(&routes::SPEND_POINTS, TAG.name, "Spend points")
+            .about("`external_id` is spent once: the same again changes nothing.")
+            .body::<NewRedemption>(
+                json!({"external_id": "basket-7", "unit": "points", "amount": 100}),
+            )
+            .answers::<Redemption>(201, "The spending.")
+            .answers::<Redemption>(200, "The spending, which was recorded before.")
+            .refuses([
+                Code::InsufficientBalance,
+                Code::ParticipantSuspended,
+                Code::RedemptionDiffers,
+            ])
+            .yields("redemption", "/id"),
+        op(
+            &routes::LIST_REDEMPTIONS,
+            TAG.name,
+            "List spendings of points",
+        )
+        .about("Oldest first.")
+        .query::<Page>()
+        .answers::<List<Redemption>>(200, "A page of spendings.")
+        .yields("redemption", "/data/0/id"),
+        op(
+            &routes::REVERSE_REDEMPTION,
+            TAG.name,
+            "Reverse a spending of points",
+        )
+        .about("The points were not spent after all. Safe to repeat.")
+        .optional_body::<Nothing>(json!({}))
+        .answers::<Redemption>(200, "The spending, reversed."),
+    ]
+}
