@@ -74,7 +74,7 @@ pub(crate) async fn run(builds: bool) {
     if builds {
         build(&folder);
     }
-    let shop = Shop::open(true, None).await;
+    let shop = Shop::unlimited(true).await;
     let incentives = json!([]);
     let program = shop.program(&incentives, &json!([]), 1).await;
     let variables = &shop.bundle.environment("link-capture").unwrap().variables;

@@ -1,7 +1,9 @@
 //! A bundle in memory with a program in it, and the calls of a shop and its customers.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use kith_domain::limit::PER_MINUTE_MAX;
 use kith_edge::{Function, Invocation};
 use kith_local::bundle::ClientWrap;
 use kith_local::{Bundle, Options};
@@ -29,11 +31,31 @@ pub(crate) struct Program {
 impl Shop {
     /// Starts a bundle whose schedules fire by hand only.
     pub(crate) async fn open(paused: bool, wrap_client: Option<ClientWrap>) -> Self {
+        Self::open_with(paused, wrap_client, BTreeMap::new()).await
+    }
+
+    /// A bundle whose keys and links may be called as often as a call can be answered.
+    pub(crate) async fn unlimited(paused: bool) -> Self {
+        let names = [
+            "KITH_REQUESTS_PER_MINUTE",
+            "KITH_REQUEST_BURST",
+            "KITH_LINK_CLICKS_PER_MINUTE",
+        ];
+        let variables = names.map(|name| (name.to_owned(), PER_MINUTE_MAX.to_string()));
+        Self::open_with(paused, None, BTreeMap::from(variables)).await
+    }
+
+    async fn open_with(
+        paused: bool,
+        wrap_client: Option<ClientWrap>,
+        variables: BTreeMap<String, String>,
+    ) -> Self {
         let bundle = Bundle::start(Options {
             registry: kith_local::registry(),
             schedules: false,
             paused,
             wrap_client,
+            variables,
             ..Options::default()
         })
         .await

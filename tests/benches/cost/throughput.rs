@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Prints what was reached.
 pub(crate) async fn run() {
-    let shop = Arc::new(Shop::open(false, None).await);
+    let shop = Arc::new(Shop::unlimited(false).await);
     let incentives = json!([
         {"id": "friend-10", "on": "purchase", "beneficiary": "referee", "reward": {"kind": "discount", "basis_points": 1000}},
         {"id": "thank-you", "on": "purchase", "beneficiary": "referrer",
