@@ -1,16 +1,9 @@
 //! What every call of the API has in common: who may call, what is refused, what is kept.
 
-use kith_contract::routes::{self, Access, Route};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::world::{World, purchase, text};
-
-/// Every route behind a key.
-fn behind_a_key() -> impl Iterator<Item = &'static Route> {
-    let routes = routes::ROUTES.iter().copied();
-    routes.filter(|route| route.access != Access::Open)
-}
 
 pub(crate) fn filled(pattern: &str, program: &str) -> String {
     let zero = "00000000000000000000000000";
@@ -29,62 +22,6 @@ pub(crate) fn filled(pattern: &str, program: &str) -> String {
         .replace("{token}", "not-a-token")
         .replace("{version}", "1")
         .replace("{file}", "x.css")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_route_answers_without_a_key_or_to_another_tenant() {
-    let world = World::start().await;
-    let theirs = world.program(json!({})).await;
-    let mine = world.program(json!({})).await;
-    let scopes: Vec<&str> = kith_domain::api_key::Scope::ALL
-        .iter()
-        .map(|scope| scope.as_str())
-        .collect();
-    let body = json!({"name": "all", "program_id": mine.id, "scopes": scopes});
-    let key = text(&world.post(&mine.key, "/v1/keys", body).await.expect(201)["key"]).to_owned();
-    for route in behind_a_key() {
-        let pattern = route.path;
-        let path = filled(pattern, &theirs.id);
-        let method: Method = route.method.as_str().parse().unwrap();
-        let request = || {
-            world
-                .request(method.clone(), &path)
-                .header("content-type", "application/json")
-                .body("{}")
-        };
-        let at = format!("{method} {pattern}");
-        assert_eq!(world.send(request()).await.status, 401, "{at}");
-        for bad in [
-            "nonsense",
-            "kith_test_key_00000000000000000000000000_x",
-            "kith_test_0123456789012345678901234567",
-        ] {
-            let answer = world.send(request().bearer_auth(bad)).await;
-            assert_eq!(answer.problem(401), "unauthenticated", "{at}");
-        }
-        if pattern.contains("{program}") {
-            let answer = world.send(request().bearer_auth(&key)).await;
-            assert_eq!(answer.problem(404), "not_found", "{at}");
-            let other_mode = world.send(request().bearer_auth(world.live_key())).await;
-            assert_eq!(other_mode.problem(404), "not_found", "{at}");
-            let malformed = world
-                .request(method.clone(), &filled(pattern, "prg_x"))
-                .bearer_auth(&key);
-            assert_eq!(
-                world
-                    .send(
-                        malformed
-                            .header("content-type", "application/json")
-                            .body("{}")
-                    )
-                    .await
-                    .status,
-                404,
-                "{at}"
-            );
-        }
-    }
-    world.bundle.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,9 @@ mod conversions;
 mod earning;
 mod headers;
 mod histories;
+mod idempotency;
 mod incentives;
+mod isolation;
 mod keys;
 mod kill;
 mod lambda_reality;
@@ -33,7 +35,6 @@ mod people;
 mod refunds;
 mod rewards;
 mod runtime_api;
-#[expect(dead_code, reason = "the tests that walk the routes come one by one")]
 mod samples;
 mod store;
 mod tidy;

@@ -77,6 +77,24 @@ pub(crate) fn filled(path: &str, values: &BTreeMap<&str, String>) -> String {
     filled
 }
 
+/// A world in which nobody is held up for calling often.
+pub(crate) async fn world() -> World {
+    World::with(|options| options.variables.extend(unlimited())).await
+}
+
+/// Variables for as many calls as a test makes.
+pub(crate) fn unlimited() -> BTreeMap<String, String> {
+    let variables = [
+        ("KITH_REQUESTS_PER_MINUTE", "600000"),
+        ("KITH_REQUEST_BURST", "100000"),
+        ("KITH_FAILURES_PER_MINUTE", "600000"),
+    ];
+    let variables = variables.into_iter();
+    variables
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// A program of the mode of the key, whose rewards wait for two weeks.
 pub(crate) async fn program<'a>(world: &'a World, key: &str) -> Program<'a> {
     let rule = |id: &str, to: &str, reward: Value| json!({"id": id, "on": "purchase", "beneficiary": to, "reward": reward});
@@ -421,8 +439,7 @@ pub(crate) async fn table(world: &World, pass: impl Fn(&str) -> bool) -> Table {
             let (pk, sk) = (part("pk"), part("sk"));
             if pass(&pk) && !is_no_effect(&pk, &sk) {
                 let attributes = item.iter();
-                let attributes =
-                    attributes.map(|(name, value)| (name.clone(), format!("{value:?}")));
+                let attributes = attributes.map(|(name, value)| (name.clone(), plain(value)));
                 found.insert((pk, sk), attributes.collect());
             }
         }
@@ -431,6 +448,24 @@ pub(crate) async fn table(world: &World, pass: impl Fn(&str) -> bool) -> Table {
             return found;
         }
     }
+}
+
+/// A value as text, the same for the same value.
+fn plain(value: &AttributeValue) -> String {
+    if let Ok(text) = value.as_s().or_else(|_| value.as_n()) {
+        return text.clone();
+    }
+    if let Ok(members) = value.as_m() {
+        let members = members.iter().map(|(name, value)| (name, plain(value)));
+        return format!("{:?}", members.collect::<BTreeMap<_, _>>());
+    }
+    if let Ok(items) = value.as_l() {
+        return format!("{:?}", items.iter().map(plain).collect::<Vec<_>>());
+    }
+    if let Ok(items) = value.as_ss() {
+        return format!("{:?}", items.iter().collect::<BTreeSet<_>>());
+    }
+    format!("{value:?}")
 }
 
 /// What a call did: how many items of each kind it made, changed and took away.

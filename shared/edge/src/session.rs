@@ -607,6 +607,10 @@ impl Session {
     }
 }
 
+fn is_last(attempt: u8) -> bool {
+    attempt.saturating_add(1) >= DECISIONS_MAX
+}
+
 /// Makes a handler of a use case: decides again, from the start, when what it read did not hold
 /// any more.
 pub fn deciding<S, F, A>(state: &Arc<S>, decide: F) -> impl Handler + use<S, F, A>
@@ -619,12 +623,24 @@ where
     move |request: Request, invocation: Invocation| {
         let (state, decide, request) = (Arc::clone(&state), Arc::clone(&decide), Arc::new(request));
         async move {
+            let has_twins = request.header("idempotency-key").is_some();
+            let mut looked_again = false;
             for lost in 0..DECISIONS_MAX {
                 if let Some(before) = lost.checked_sub(1) {
                     let_others_pass(before).await;
                 }
                 match decide(Arc::clone(&state), Arc::clone(&request), invocation.clone()).await {
                     Ok(response) | Err(Ended::Replayed(response)) => return Ok(response),
+                    // What stands in the way may be what a twin of this call has just done, after
+                    // its stored answer was looked for here and before the rest was read.
+                    Err(Ended::Refused(problem))
+                        if has_twins
+                            && !looked_again
+                            && !is_last(lost)
+                            && problem.is_of_state() =>
+                    {
+                        looked_again = true;
+                    }
                     Err(Ended::Refused(problem)) => return Err(problem),
                     Err(Ended::Outdated) => {}
                 }

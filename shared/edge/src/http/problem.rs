@@ -249,6 +249,11 @@ impl Problem {
         self.0.code.status()
     }
 
+    /// Whether it is what is stored that stands in the way, and not what is said.
+    pub(crate) fn is_of_state(&self) -> bool {
+        matches!(self.status(), 404 | 409 | 412)
+    }
+
     /// The stable name.
     #[must_use]
     pub fn code(&self) -> &'static str {
