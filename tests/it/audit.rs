@@ -28,7 +28,8 @@ const OUTSIDE: [&str; 1] = ["retry_parked"];
 
 fn object_of(route: &Route) -> &'static str {
     match route.id {
-        "attribute_conversion" => "conversion",
+        "attribute_conversion" | "approve_conversion" | "reject_conversion" => "conversion",
+        "merge_participant" | "approve_merge" | "reject_merge" => "merge",
         "refund_conversion" | "refund_order" | "reverse_refund" => "refund",
         "create_program" | "change_program" => "program",
         "create_key" | "rotate_key" | "revoke_key" => "key",

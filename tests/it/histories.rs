@@ -78,13 +78,14 @@ impl History<'_> {
     }
 
     async fn step(&mut self, number: usize) {
-        match self.dice.roll(12) {
+        match self.dice.roll(13) {
             0..=3 => self.buy(number).await,
             4..=6 => self.refund(number).await,
             7 => self.reverse().await,
             8 => self.advance().await,
             9 => self.pay().await,
             10 => self.spend(number).await,
+            11 => self.merge().await,
             _ => self.decide().await,
         }
     }
@@ -183,6 +184,38 @@ impl History<'_> {
         }
     }
 
+    /// Two turn out to be one; what that shows about them is sometimes forgiven.
+    async fn merge(&mut self) {
+        let conversions = all(&self.program, "/conversions").await;
+        let friends = conversions
+            .iter()
+            .map(|one| one["attribution"]["referee_id"].clone());
+        let people = self.people.iter().map(|person| person["id"].clone());
+        let ids: Vec<Value> = friends.chain(people).collect();
+        let (Some(source), Some(target)) =
+            (self.dice.pick(&ids).cloned(), self.dice.pick(&ids).cloned())
+        else {
+            return;
+        };
+        let body = json!({"into": target, "reason": "a history"});
+        let path = format!("/participants/{}/merge", text(&source));
+        let answer = self.call(&path, body).await;
+        let mut merged = answer.status == 201;
+        if answer.status == 202 {
+            let verdict = ["approve", "reject"][self.dice.roll(2)];
+            let path = format!("/merges/{}/{verdict}", text(&answer.json()["id"]));
+            let decided = self.call(&path, json!({"reason": "a history"})).await;
+            merged = decided.status.is_success() && verdict == "approve";
+        }
+        for person in self
+            .people
+            .iter_mut()
+            .filter(|person| merged && person["id"] == source)
+        {
+            person["id"] = target.clone();
+        }
+    }
+
     /// The owner decides about some reward, or gives one.
     async fn decide(&mut self) {
         if self.dice.roll(4) == 0 {
@@ -235,8 +268,8 @@ impl History<'_> {
     }
 }
 
-/// Four histories of sixty steps: buying, refunding, reversing, paying out, spending, deciding, with
-/// the clock running on.
+/// Four histories of sixty steps: buying, refunding, reversing, paying out, spending, merging, deciding,
+/// with the clock running on.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_books_add_up_whatever_happens() {
     let world = World::start().await;

@@ -26,6 +26,7 @@ mod kill;
 mod lambda_reality;
 mod limits;
 mod links;
+mod merges;
 #[path = "../benches/cost/meter.rs"]
 #[allow(dead_code, reason = "the benches use more of it")]
 mod meter;
@@ -33,6 +34,7 @@ mod money;
 mod payouts;
 mod people;
 mod refunds;
+mod reviews;
 mod rewards;
 mod runtime_api;
 mod samples;

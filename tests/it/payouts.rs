@@ -98,7 +98,7 @@ async fn states(program: &Program<'_>, state: &str) -> usize {
     all(program, &format!("/rewards?state={state}")).await.len()
 }
 
-fn store(world: &World) -> Store {
+pub(crate) fn store(world: &World) -> Store {
     let environment = world.bundle.environment("due-work").unwrap();
     Store::new(
         world.bundle.dynamodb(),
@@ -110,7 +110,7 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap()
 }
 
-fn commit(program: &Program<'_>, seed: u64) -> Commit {
+pub(crate) fn commit(program: &Program<'_>, seed: u64) -> Commit {
     let scope = ProgramScope {
         id: program.id.parse().unwrap(),
         mode: Mode::Test,
@@ -541,7 +541,7 @@ fn rand_tail() -> [u8; 10] {
 }
 
 /// Runs the worker on a message, with so many seconds until its deadline.
-async fn work(world: &World, message: Message, seconds: i64) {
+pub(crate) async fn work(world: &World, message: Message, seconds: i64) {
     let environment = world.bundle.environment("reward-disbursement").unwrap();
     let function = reward_disbursement::function(environment).unwrap();
     let body = serde_json::to_string(&message).unwrap();
@@ -556,7 +556,7 @@ async fn work(world: &World, message: Message, seconds: i64) {
 
 /// Runs the worker on a message until it has written so many transactions, and lets it die there.
 /// `true` when it got to the end.
-async fn until_killed(world: &World, message: Message, transactions: usize) -> bool {
+pub(crate) async fn until_killed(world: &World, message: Message, transactions: usize) -> bool {
     let (begun, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let killed = Arc::clone(&dead);
     world.plan(move |operation| {

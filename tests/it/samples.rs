@@ -9,6 +9,7 @@ use kith_contract::routes::{self, Access, Route};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::reviews::quarantine;
 use crate::world::{Answer, Program, World, eur, text};
 
 /// Reads, although they are `POST`: what they look for stands in the body. They keep no answer.
@@ -138,6 +139,15 @@ async fn payout(program: &Program<'_>, to: &Value) -> Value {
     made.expect(201)
 }
 
+/// A merge that waits for review: Ann has referred Bea, who is Ann.
+async fn in_review(program: &Program<'_>, ann: &Value) -> Value {
+    let bea = json!({"external_id": "bea", "referred_by": ann["id"]});
+    let bea = program.post("/participants", bea).await.expect(201);
+    let path = format!("/participants/{}/merge", text(&bea["id"]));
+    let body = json!({"into": ann["id"], "reason": "the same person"});
+    program.post(&path, body).await.expect(202)
+}
+
 /// A key of the program that may do everything that a program's key can.
 pub(crate) async fn key_of(program: &Program<'_>, scopes: &[&str]) -> Value {
     let body = json!({"name": "a key", "program_id": program.id, "scopes": scopes});
@@ -207,6 +217,7 @@ pub(crate) async fn things(program: &Program<'_>) -> Things {
     let path = format!("/participants/{}/redemptions", text(&ann["id"]));
     let redemption = program.post(&path, spending).await.expect(201);
     let payout = payout(program, &ann).await;
+    let merge = in_review(program, &ann).await;
     let key = key_of(program, &["rewards:read"]).await;
     let reward = text(&conversion["rewards"][0]["id"]).to_owned();
     program.world.settle().await;
@@ -220,6 +231,7 @@ pub(crate) async fn things(program: &Program<'_>) -> Things {
         ("redemption", id(&redemption)),
         ("payout", id(&payout)),
         ("key", id(&key)),
+        ("merge", id(&merge)),
         ("incentive", "thank-you".to_owned()),
         ("code", text(&ann["code"]).to_owned()),
         ("id", parked(program, &reward).await),
@@ -264,6 +276,23 @@ pub(crate) async fn write(route: &'static Route, program: &Program<'_>) -> Call 
             let made = program.convert("order-1", json!({})).await.expect(201);
             of.insert("conversion", text(&made["id"]).to_owned());
             Some(json!({"referrer_id": ann["id"], "reason": "it was agreed"}))
+        }
+        "approve_conversion" | "reject_conversion" => {
+            let order = json!({"codes": [ann["code"]]});
+            let made = program.convert("order-1", order).await.expect(201);
+            quarantine(program, &made).await;
+            of.insert("conversion", text(&made["id"]).to_owned());
+            reason()
+        }
+        "merge_participant" => {
+            let body = json!({"external_id": "ann-2", "email": "ann2@example.net"});
+            let other = program.post("/participants", body).await.expect(201);
+            Some(json!({"into": other["id"], "reason": "the same person"}))
+        }
+        "approve_merge" | "reject_merge" => {
+            let made = in_review(program, &ann).await;
+            of.insert("merge", text(&made["id"]).to_owned());
+            reason()
         }
         "refund_conversion" | "refund_order" | "reverse_refund" => {
             refunding(route, program, &ann, &mut of).await

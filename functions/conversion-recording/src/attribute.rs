@@ -23,7 +23,7 @@ use kith_store::{Was, keys};
 
 use crate::Recording;
 use crate::decision::{Decision, Inputs};
-use crate::find::{ByHand as Hand, Search};
+use crate::find::{ByHand as Hand, Search, bond_names_present};
 use crate::parties::{Referee, record};
 use crate::record::rules_at;
 use crate::refund::{Waiting, refunds_of};
@@ -73,6 +73,7 @@ pub(crate) async fn attribute_by_hand(
         return Err(Problem::of(Code::AlreadyAttributed, "The conversion has a referrer.").into());
     }
     let referee = Referee::known(&mut view, conversion.referee_id, Vec::new()).await?;
+    bond_names_present(&mut view, &referee).await?;
     let (referrer_id, code) = match order.named {
         Named::Referrer(id) => (id, None),
         Named::Code(code) => match record(&view, &code)? {
@@ -152,6 +153,11 @@ pub(crate) async fn attribute_by_hand(
 fn check(referee: &Referee, referrer: &Participant, recording: &Recording) -> Result<(), Ended> {
     if referee.is(referrer, &recording.identity) {
         return Err(Problem::of(Code::SelfReferral, "The referrer is the referee.").into());
+    }
+    if let Some(into) = referrer.merged_into {
+        let detail = format!("The referrer was merged into {into}.");
+        let problem = Problem::of(Code::ParticipantMerged, detail);
+        return Err(problem.with_member("merged_into", into.to_string()).into());
     }
     if !referrer.is_active() {
         return Err(Problem::of(Code::ReferrerSuspended, "The referrer is suspended.").into());

@@ -275,6 +275,7 @@ fn reward(
         expires_after_days: earned.expires_after_days,
         expires_at: None,
         voucher_code: offer.map(|offer| offer.voucher_code.clone()),
+        in_review: false,
         history: vec![Transition {
             to: state,
             at: view.now,

@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use kith_domain::attribution::{self, Attribution, Bond, Evidence, PresentedOffer};
 use kith_domain::id::ParticipantId;
 use kith_domain::incentive::Party;
+use kith_domain::offer::Offer;
 use kith_domain::participant::{Participant, Referral};
 use kith_domain::program::Program;
 use kith_domain::reward::Beneficiary;
 use kith_domain::text::EventName;
 use kith_edge::desk::View;
 use kith_edge::session::Ended;
-use kith_store::items::Counters;
-use kith_store::keys;
+use kith_store::items::{Counters, StoredOffer};
 use kith_store::tree::{Place, Tree};
+use kith_store::{Commit, Was, keys};
 
 use crate::Recording;
 use crate::budgets;
@@ -109,6 +110,10 @@ impl Search<'_> {
         candidates.extend(Referrers::owners(view, &report.touched_codes())?);
         let mut tree = self.tree(view);
         let referrers = self.load(view, &mut tree, candidates).await?;
+        let merged = referrers.merged();
+        if !merged.is_empty() {
+            return Err(self.mend(view, &merged).await?);
+        }
         let codes = report.referral_codes(self.named);
         // Each turn finds one of them below the referee, so there are no more turns than candidates.
         let mut below = BTreeSet::new();
@@ -141,6 +146,35 @@ impl Search<'_> {
                 None => below.insert(referrer.0.id),
             };
         }
+    }
+
+    /// What names somebody who was merged names from now on who they are, and all is decided again. It is
+    /// carried over anyway, a moment later.
+    async fn mend(
+        &self,
+        view: &mut View,
+        merged: &BTreeSet<ParticipantId>,
+    ) -> Result<Ended, Ended> {
+        let mut commit = view.commit();
+        let bond = self.referee.bond.as_ref();
+        if let Some(bond) = bond.filter(|bond| merged.contains(&bond.referrer_id)) {
+            mend_bond(view, &mut commit, bond).await?;
+        }
+        for stored in self.named.offers_of(merged) {
+            let (store, loaded) = (&view.store, &mut view.loaded);
+            let referrer = stored.offer.referrer_id;
+            let referrer_id = store.present(view.program.id, loaded, referrer).await?;
+            let offer = Offer {
+                referrer_id,
+                version: stored.offer.version.saturating_add(1),
+                ..stored.offer.clone()
+            };
+            let forget_at = stored.forget_at;
+            let was = Was::Version(stored.offer.version);
+            commit.offer(&StoredOffer { offer, forget_at }, was);
+        }
+        view.write(commit).await?;
+        Ok(Ended::Outdated)
     }
 
     /// The referrer that the owner named; `None` if the referee stands above them.
@@ -208,6 +242,42 @@ impl Search<'_> {
             upline,
         }))
     }
+}
+
+/// A bond whose referrer was merged names whom they are now.
+async fn mend_bond(
+    view: &mut View,
+    commit: &mut Commit,
+    bond: &Referral,
+) -> Result<ParticipantId, Ended> {
+    let (store, loaded) = (&view.store, &mut view.loaded);
+    let program = view.program.id;
+    let referrer_id = store.present(program, loaded, bond.referrer_id).await?;
+    let mended = Referral {
+        referrer_id,
+        version: bond.version.saturating_add(1),
+        ..bond.clone()
+    };
+    commit
+        .referral(program, &mended, Was::Version(bond.version))
+        .not_merged(referrer_id);
+    Ok(referrer_id)
+}
+
+/// Has the referee's bond name who its referrer is now, before anybody is compared with them.
+///
+/// # Errors
+/// [`Ended::Outdated`], when it was mended.
+pub(crate) async fn bond_names_present(view: &mut View, referee: &Referee) -> Result<(), Ended> {
+    let Some(bond) = &referee.bond else {
+        return Ok(());
+    };
+    let mut commit = view.commit();
+    if mend_bond(view, &mut commit, bond).await? == bond.referrer_id {
+        return Ok(());
+    }
+    view.write(commit).await?;
+    Err(Ended::Outdated)
 }
 
 /// What comes of a referrer named by hand.

@@ -10,6 +10,7 @@ mod parties;
 mod record;
 mod refund;
 mod report;
+mod review;
 mod vouchers;
 
 use std::sync::Arc;
@@ -68,6 +69,14 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         .serve(
             &routes::ATTRIBUTE_CONVERSION,
             deciding(&recording, attribute::attribute_by_hand),
+        )
+        .serve(
+            &routes::APPROVE_CONVERSION,
+            deciding(&recording, review::approve),
+        )
+        .serve(
+            &routes::REJECT_CONVERSION,
+            deciding(&recording, review::reject),
         )
         .serve(
             &routes::MAKE_OFFER,

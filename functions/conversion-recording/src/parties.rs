@@ -51,6 +51,7 @@ impl Referee {
         };
         if let (Some(by_id), Some(by_email)) = (by_id, by_email)
             && by_id != by_email
+            && now(view, by_id).await? != now(view, by_email).await?
         {
             return Err(Problem::of(
                 Code::IdentityConflict,
@@ -82,20 +83,28 @@ impl Referee {
         Ok(referee)
     }
 
-    /// Loads a participant in the role of a referee. `also` is read on the way.
+    /// Loads a participant in the role of a referee, or whom they were merged into. `also` is read on
+    /// the way.
     pub(crate) async fn known(
         view: &mut View,
         id: ParticipantId,
         also: Vec<Key>,
     ) -> Result<Self, Ended> {
         let program = view.program.id;
-        let (person, bond, counters) = (
-            keys::participant(program, id),
-            keys::referral(program, id),
-            keys::counters(program, id),
-        );
-        let own = [person.clone(), bond.clone(), counters.clone()];
-        view.load(own.into_iter().chain(also)).await?;
+        let own = |id| {
+            [
+                keys::participant(program, id),
+                keys::referral(program, id),
+                keys::counters(program, id),
+            ]
+        };
+        view.load(own(id).into_iter().chain(also)).await?;
+        let (store, loaded) = (&view.store, &mut view.loaded);
+        let present = store.present(program, loaded, id).await?;
+        if present != id {
+            view.load(own(present)).await?;
+        }
+        let [person, bond, counters] = own(present);
         let participant = view.loaded.read::<Participant>(&person)?;
         let person = participant.ok_or_else(|| Problem::internal("a look-up leads to nobody"))?;
         Ok(Self {
@@ -189,6 +198,13 @@ impl Referee {
     }
 }
 
+/// To whom a look-up leads now.
+async fn now(view: &mut View, lookup: Lookup) -> Result<ParticipantId, Ended> {
+    let (store, loaded) = (&view.store, &mut view.loaded);
+    let id = lookup.participant_id;
+    Ok(store.present(view.program.id, loaded, id).await?)
+}
+
 /// Whoever may be the referrer of a conversion.
 #[derive(Debug, Default)]
 pub(crate) struct Referrers {
@@ -231,6 +247,15 @@ impl Referrers {
             owners.extend(record(view, code)?.map(|record| record.participant_id));
         }
         Ok(owners)
+    }
+
+    /// Those of them who were merged into somebody.
+    pub(crate) fn merged(&self) -> BTreeSet<ParticipantId> {
+        let merged = self
+            .people
+            .values()
+            .filter(|(person, _)| person.merged_into.is_some());
+        merged.map(|(person, _)| person.id).collect()
     }
 
     pub(crate) fn get(&self, id: ParticipantId) -> Option<&(Participant, Counters)> {

@@ -102,6 +102,7 @@ async fn record_new(
         refunded: 0,
         refund_ids: Vec::new(),
         refunded_whole: false,
+        review: None,
         scheme_version: rules.version,
         version: 0,
     };
@@ -121,6 +122,8 @@ async fn record_new(
             ..Fact::new(FactKind::ParticipantCreated)
         };
         commit.fact(joined);
+    } else {
+        commit.not_merged(referee.person.id);
     }
     named.write(&view, &mut commit, &conversion)?;
     let Some(found) = found else {

@@ -28,8 +28,12 @@ use kith_store::items::{LedgerReason, Order, RefundName};
 use kith_store::{Was, keys};
 
 use self::affected::{Affected, Cause};
+pub(crate) use self::affected::{
+    fact_of as conversion_fact, reward_fact as conversion_reward_fact,
+};
 pub(crate) use self::arrival::{Met, Waiting};
 use self::report::{Report, Sold, read, read_by_order, read_nothing};
+pub(crate) use self::standing::Standing;
 use crate::Recording;
 
 /// `POST P/conversions/{conversion}/refunds`.

@@ -1,10 +1,12 @@
 //! The vouchers that a conversion names: those of rewards, which its order uses, and those of offers,
 //! which also say who led here.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use kith_domain::code::VoucherCode;
 use kith_domain::conversion::Conversion;
-use kith_domain::id::ProgramId;
+use kith_domain::id::{ParticipantId, ProgramId};
 use kith_domain::offer::Offer;
 use kith_domain::reward::Reward;
 use kith_domain::voucher::{Claim, Use, use_voucher};
@@ -98,6 +100,14 @@ impl Named {
     pub(crate) fn offers(&self, occurred_at: Timestamp) -> Vec<&Offer> {
         let offers = self.offers.iter().map(|(_, stored)| &stored.offer);
         offers.filter(|offer| offer.holds(occurred_at)).collect()
+    }
+
+    /// The offers of these referrers.
+    pub(crate) fn offers_of(&self, referrers: &BTreeSet<ParticipantId>) -> Vec<&StoredOffer> {
+        let offers = self.offers.iter().map(|(_, stored)| stored);
+        offers
+            .filter(|stored| referrers.contains(&stored.offer.referrer_id))
+            .collect()
     }
 
     /// Writes that the order of a conversion used the vouchers of rewards. Those that it cannot use

@@ -83,6 +83,7 @@ async fn work_off(
         | Message::Payout { .. }
         | Message::PayoutLine { .. }
         | Message::Redemption { .. }
+        | Message::Merge { .. }
         | Message::Survey { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

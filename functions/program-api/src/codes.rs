@@ -10,6 +10,7 @@ use kith_store::items::CodeRecord;
 use kith_store::keys;
 
 use crate::call::{Body, Call};
+use crate::merges::refuse_merged;
 use crate::participants::written;
 use crate::person::Person;
 
@@ -30,6 +31,7 @@ pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let mut person = Person::of(&view, id)?;
+    refuse_merged(&person.next)?;
     let before = written(&call, &view, &person.next)?;
     let had = person.next.codes.len();
     let code = match code {
@@ -66,6 +68,7 @@ pub(crate) async fn switch(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let mut person = Person::of(&view, id)?;
+    refuse_merged(&person.next)?;
     let before = written(&call, &view, &person.next)?;
     let present = own_code(&before, &code)?;
     call.if_match(person.next.version)?;

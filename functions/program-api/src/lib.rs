@@ -19,6 +19,7 @@ mod days;
 mod events;
 mod keys;
 mod ledger;
+mod merges;
 mod operations;
 mod participants;
 mod payouts;
@@ -151,6 +152,11 @@ fn participant_routes(routes: Routes) -> Routes {
         .on(&routes::SEARCH_PARTICIPANTS, participants::search)
         .on(&routes::READ_PARTICIPANT, participants::read)
         .on(&routes::CHANGE_PARTICIPANT, participants::change)
+        .on(&routes::MERGE_PARTICIPANT, merges::merge)
+        .on(&routes::LIST_MERGES, merges::list)
+        .on(&routes::READ_MERGE, merges::read)
+        .on(&routes::APPROVE_MERGE, merges::approve)
+        .on(&routes::REJECT_MERGE, merges::reject)
         .on(&routes::READ_BALANCE, participants::balance)
         .on(&routes::SPEND_POINTS, redemptions::spend)
         .on(&routes::LIST_REDEMPTIONS, redemptions::list)

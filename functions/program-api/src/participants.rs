@@ -6,7 +6,7 @@ use kith_contract::problems::Code;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
 use kith_domain::fact::{Fact, FactKind};
-use kith_domain::id::ParticipantId;
+use kith_domain::id::{ParticipantId, ProgramId};
 use kith_domain::incentive::RewardRule;
 use kith_domain::ledger::Balance;
 use kith_domain::participant::{Participant, ParticipantState, Referral, ReferralState};
@@ -14,15 +14,16 @@ use kith_domain::text::ExternalId;
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
 use kith_edge::http::{Fault, Problem, Response};
-use kith_edge::json;
+use kith_edge::json::{self, Faults, Member};
 use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::items::{CodeRecord, Lookup, UnitBalance};
 use kith_store::keys::{self, Key};
 use kith_store::tree::{Place, Tree};
-use kith_store::{Commit, Was};
+use kith_store::{Commit, Loaded, Store, Was};
 
 use crate::call::{Body, Call};
+use crate::merges::refuse_merged;
 use crate::person::{Person, email_key, identity_conflict};
 use crate::profile::{Profile, person_id, signals};
 
@@ -122,6 +123,9 @@ async fn find(call: &Call, view: &mut View, joining: &Joining) -> Result<Person,
         }
         None => None,
     };
+    let (store, loaded) = (&view.store, &mut view.loaded);
+    let by_id = now(store, program, loaded, by_id).await?;
+    let by_email = now(store, program, loaded, by_email).await?;
     if by_email.is_some_and(|by_email| by_id.is_some_and(|by_id| by_id != by_email)) {
         return Err(identity_conflict());
     }
@@ -129,14 +133,29 @@ async fn find(call: &Call, view: &mut View, joining: &Joining) -> Result<Person,
         return Ok(Person::unknown(view));
     };
     let id = known.participant_id;
-    view.load([keys::participant(program, id), keys::referral(program, id)])
-        .await?;
+    view.load([keys::referral(program, id)]).await?;
     let person = Person::of(view, id)?;
     // Known by the mail address, under another name than this one.
     if by_id.is_none() && person.next.external_id.is_some() {
         return Err(identity_conflict());
     }
     Ok(person)
+}
+
+/// To whom a look-up leads now.
+async fn now(
+    store: &Store,
+    program: ProgramId,
+    loaded: &mut Loaded,
+    found: Option<Lookup>,
+) -> Result<Option<Lookup>, Ended> {
+    Ok(match found {
+        Some(found) => {
+            let participant_id = store.present(program, loaded, found.participant_id).await?;
+            Some(Lookup { participant_id })
+        }
+        None => None,
+    })
 }
 
 /// The bond that `referred_by` makes, unless there is one: the first binds.
@@ -152,6 +171,8 @@ async fn bond(
     if known.is_some() {
         return Ok(None);
     }
+    let (store, loaded) = (&view.store, &mut view.loaded);
+    let referrer = store.present(program, loaded, referrer).await?;
     let key = keys::participant(program, referrer);
     let Some(referrer) = view.loaded.read::<Participant>(&key)? else {
         let fault = Fault::new("/referred_by", "there is no such participant");
@@ -190,13 +211,17 @@ async fn bond(
         first_qualified_at: None,
         referrer_joined_at: referrer.created_at,
         state: ReferralState::Bound,
+        merged: false,
         version: 1,
     };
     Ok(Some((bond, place)))
 }
 
 fn write_bond(commit: &mut Commit, view: &View, bond: &Referral) {
-    commit.referral(view.program.id, bond, Was::Absent);
+    commit
+        .referral(view.program.id, bond, Was::Absent)
+        .not_merged(bond.referrer_id)
+        .not_merged(bond.referee_id);
     commit.fact(Fact {
         referral_id: Some(bond.id),
         referrer_id: Some(bond.referrer_id),
@@ -227,6 +252,7 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let mut person = Person::of(&view, id)?;
+    refuse_merged(&person.next)?;
     call.if_match(person.next.version)?;
     let present = written(&call, &view, &person.next)?;
     let profile = patch(body, &mut person, &present)?;
@@ -258,16 +284,29 @@ fn patch(
         "codes",
         "share",
         "has_email",
+        "merged_into",
         "created_at",
         "version",
     ];
     body.read_only(&fixed, present, &mut faults);
     let profile = Profile::read(&mut body, &mut faults);
-    let state = body.replace("state", &mut faults, json::text::<ParticipantState>);
+    let state = body.replace("state", &mut faults, taking_part);
     body.finish(&mut faults);
     faults.into_result()?;
     person.next.state = state.unwrap_or(person.next.state);
     Ok(profile)
+}
+
+/// Whether somebody takes part, as far as that is said by hand: nobody is merged so.
+fn taking_part(member: Member, faults: &mut Faults) -> Option<ParticipantState> {
+    let pointer = member.pointer.clone();
+    match json::text(member, faults)? {
+        state @ (ParticipantState::Active | ParticipantState::Suspended) => Some(state),
+        ParticipantState::Merged => {
+            faults.add(pointer, "must be one of active, suspended");
+            None
+        }
+    }
 }
 
 /// By what a person is looked for.
@@ -328,7 +367,7 @@ pub(crate) async fn search(call: Call) -> Result<Response, Ended> {
     };
     let mut data = Vec::new();
     if let Some(id) = id {
-        view.load([keys::participant(program, id)]).await?;
+        let id = view.store.present(program, &mut view.loaded, id).await?;
         data.push(written(&call, &view, &Person::of(&view, id)?.next)?);
     }
     Ok(Response::json(200, &wire::list(data, None)))

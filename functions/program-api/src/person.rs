@@ -16,6 +16,8 @@ use kith_store::items::{CodeRecord, Lookup};
 use kith_store::keys::{self, Key};
 use kith_store::{Commit, Was};
 
+use crate::merges::refuse_merged;
+
 /// A person, as they were read and as they are to be.
 #[derive(Debug)]
 pub(crate) struct Person {
@@ -122,11 +124,16 @@ impl Person {
         changed.fold(change, |change, (name, _)| change.also(name))
     }
 
+    /// Whether what leads to a participant leads to them: that is they, or was merged into them.
+    fn is_named(&self, id: ParticipantId) -> bool {
+        self.next.id == id || self.next.merged_from.contains(&id)
+    }
+
     /// Writes what is new about them, and nothing when nothing is.
     ///
     /// # Errors
-    /// 409 `identity_conflict`, when the mail address leads to somebody else. Its look-up has to
-    /// have been read.
+    /// 409 `participant_merged`; `identity_conflict`, when the mail address leads to somebody else. Its
+    /// look-up has to have been read.
     pub(crate) fn write(
         &mut self,
         commit: &mut Commit,
@@ -135,6 +142,9 @@ impl Person {
     ) -> Result<(), Ended> {
         if self.before.as_ref() == Some(&self.next) {
             return Ok(());
+        }
+        if let Some(before) = &self.before {
+            refuse_merged(before)?;
         }
         let (program, id) = (self.next.program, self.next.id);
         let (was, kind) = match &self.before {
@@ -161,7 +171,7 @@ impl Person {
             if let Some(new) = new {
                 match view.loaded.read::<Lookup>(&keys::email(program, &new))? {
                     None => _ = commit.email(program, &new, id),
-                    Some(lookup) if lookup.participant_id == id => {}
+                    Some(lookup) if self.is_named(lookup.participant_id) => {}
                     Some(_) => return Err(identity_conflict()),
                 }
             }

@@ -5,6 +5,7 @@ use kith_domain::audit::ObjectKind;
 use kith_domain::id::{ParticipantId, RedemptionId};
 use kith_domain::ledger::Balance;
 use kith_domain::money::{AMOUNT_MAX, Unit};
+use kith_domain::participant::Participant;
 use kith_domain::redemption::{Redemption, RedemptionState};
 use kith_domain::text::ExternalId;
 use kith_edge::audit::Change;
@@ -18,6 +19,7 @@ use kith_store::items::{LedgerReason, RedemptionName, UnitBalance};
 use kith_store::keys::{self, Key};
 
 use crate::call::{Body, Call, Paging};
+use crate::merges::{refuse_merged, under_way};
 use crate::person::Person;
 
 struct Spending {
@@ -77,6 +79,7 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
         .await?;
     let (program, person) = (view.program.id, spending.participant);
     let who = Person::of(&view, person)?;
+    refuse_merged(&who.next)?;
     let name = keys::redemption_by_name(program, person, &spending.external_id);
     if let Some(name) = view.loaded.read::<RedemptionName>(&name)? {
         let key = keys::redemption(program, person, name.redemption_id);
@@ -87,6 +90,8 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
             .finish(session.commit(), Change::nothing(), answer)
             .await;
     }
+    let of_source = |id| keys::redemption_by_name(program, id, &spending.external_id);
+    refuse_under_way(&view, &who.next, of_source).await?;
     if !who.next.is_active() {
         let detail = "Whoever is suspended spends nothing.";
         return Err(Problem::of(Code::ParticipantSuspended, detail).into());
@@ -112,6 +117,7 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
     let mut commit = view.commit();
     commit
         .new_redemption(&redemption)
+        .not_merged(person)
         .wake_redemption(&redemption)
         .ledger(LedgerReason::Redeemed, None, &redemption.spending())
         .caused_by(redemption.id)
@@ -127,6 +133,23 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
     session
         .finish(commit, change, Response::json(201, &answer))
         .await
+}
+
+/// Refuses what is known of one who was merged into this participant, and is on its way.
+async fn refuse_under_way(
+    view: &View,
+    person: &Participant,
+    place: impl Fn(ParticipantId) -> Key,
+) -> Result<(), Ended> {
+    if person.merged_from.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<Key> = person.merged_from.iter().map(|id| place(*id)).collect();
+    let loaded = view.store.get(places.clone()).await?;
+    if places.iter().any(|key| loaded.item(key).is_some()) {
+        return Err(under_way().into());
+    }
+    Ok(())
 }
 
 /// The shop has said so before: the same, or something else.
@@ -163,18 +186,28 @@ pub(crate) async fn reverse(call: Call) -> Result<Response, Ended> {
         .program(
             parsed,
             |(participant, id): &(ParticipantId, RedemptionId), program, _| {
-                vec![keys::redemption(program, *participant, *id)]
+                vec![
+                    keys::participant(program, *participant),
+                    keys::redemption(program, *participant, *id),
+                ]
             },
         )
         .await?;
     let key = keys::redemption(view.program.id, participant, id);
     let redemption: Option<Redemption> = view.loaded.read(&key)?;
-    let redemption = redemption.ok_or_else(|| Problem::not_found("redemption"))?;
+    let who = Person::of(&view, participant)?;
+    refuse_merged(&who.next)?;
+    let Some(redemption) = redemption else {
+        let of_source = |source| keys::redemption(view.program.id, source, id);
+        refuse_under_way(&view, &who.next, of_source).await?;
+        return Err(Problem::not_found("redemption").into());
+    };
     let mut commit = view.commit();
     let answer = match redemption.reverse(view.now) {
         Some((reversed, lines)) => {
             commit
                 .redemption(&reversed, Some(&redemption))
+                .not_merged(participant)
                 .ledger(LedgerReason::RedemptionReversed, None, &lines)
                 .caused_by(id);
             if reversed.open {

@@ -21,9 +21,8 @@ use kith_edge::http::{Problem, Response};
 use kith_edge::json;
 use kith_edge::session::{Ended, Session};
 use kith_edge::wire;
-use kith_store::items::WaitingReward;
 use kith_store::keys::{self, ListName};
-use kith_store::{Commit, CountedFor, ListQuery, Usable, Was};
+use kith_store::{Beside, Commit, ListQuery, Usable, Was};
 
 use crate::call::{Call, filtered};
 use crate::vouchers;
@@ -161,12 +160,13 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
     }
     next.version = reward.version.saturating_add(1);
     let mut commit = view.commit();
-    commit.reward(&next, Was::Version(reward.version));
+    if is_withdrawn(next.state) {
+        withdraw(&mut commit, &mut view, &reward, &next).await?;
+    } else {
+        commit.reward(&next, Was::Version(reward.version));
+    }
     if let Some(kind) = fact_of(next.state) {
         commit.fact(Fact::of_reward(kind, &next));
-    }
-    if is_withdrawn(next.state) {
-        give_back(&mut commit, &mut view, &reward).await?;
     }
     let answer = wire::reward(&next);
     let change = Change::of(ObjectKind::Reward, id)
@@ -187,6 +187,7 @@ fn refused(error: RewardError) -> Problem {
     let code = match error {
         RewardError::StillHeld { .. } => Code::StillHeld,
         RewardError::NotAllowed { .. } => Code::RewardState,
+        RewardError::InReview => Code::ConversionInReview,
     };
     Problem::of(code, format!("It cannot be done: {error}."))
 }
@@ -210,35 +211,33 @@ fn is_withdrawn(state: RewardState) -> bool {
     matches!(state, RewardState::Rejected | RewardState::Cancelled)
 }
 
-/// Takes a reward that will not be issued out of what is pending, and out of the limits and budgets
-/// it counted towards: those of the rules that made it, in the windows in which it was made.
-async fn give_back(commit: &mut Commit, view: &mut View, reward: &Reward) -> Result<(), Ended> {
-    if let Some((unit, amount)) = reward.value.credit() {
-        commit.pending(reward.beneficiary_id, unit, amount.saturating_neg());
-    }
-    let (Some(conversion_id), Some(incentive_id)) = (reward.conversion_id, &reward.incentive_id)
-    else {
-        return Ok(());
+/// Writes that a reward will not be issued: it is held no more, and out of the limits and budgets that
+/// it counted towards, those of the rules that made it, in the windows in which it was made.
+async fn withdraw(
+    commit: &mut Commit,
+    view: &mut View,
+    reward: &Reward,
+    next: &Reward,
+) -> Result<(), Ended> {
+    let conversion = match reward.conversion_id {
+        Some(id) if reward.incentive_id.is_some() => {
+            let key = keys::conversion(reward.program, id);
+            view.load([key.clone()]).await?;
+            let conversion: Option<Conversion> = view.loaded.read(&key)?;
+            let missing = || Problem::internal("a reward without its conversion");
+            conversion.ok_or_else(missing)?
+        }
+        Some(_) | None => {
+            commit.reward(next, Was::Version(reward.version));
+            if let Some((unit, amount)) = reward.value.credit() {
+                commit.pending(reward.beneficiary_id, unit, amount.saturating_neg());
+            }
+            return Ok(());
+        }
     };
-    let waiting = keys::waiting_for_voucher(reward.program, incentive_id, reward.id);
-    view.load([waiting.clone()]).await?;
-    if let Some(waiting) = view.loaded.read::<WaitingReward>(&waiting)? {
-        commit.no_longer_waiting(reward.program, incentive_id, &waiting);
-    }
-    let Some(Origin {
-        incentive,
-        conversion,
-        ..
-    }) = origin(view, reward, conversion_id, incentive_id).await?
-    else {
-        return Err(Problem::internal("a reward without its rule or its conversion").into());
-    };
-    let chosen = conversion.attribution.chosen.as_ref();
-    let parties = CountedFor {
-        referrer: chosen.map(|chosen| chosen.referrer_id),
-        referee: conversion.referee_id,
-    };
-    commit.give_back(&incentive, reward, parties);
+    let rewards = std::slice::from_ref(reward);
+    let beside = Beside::load(&view.store, &conversion, rewards).await?;
+    commit.withdraw(reward, next, &beside);
     Ok(())
 }
 

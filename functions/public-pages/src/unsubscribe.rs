@@ -194,6 +194,8 @@ mod tests {
             },
             state: ParticipantState::Active,
             codes: Vec::new(),
+            merged_into: None,
+            merged_from: Vec::new(),
             created_at: now,
             version: 3,
         };

@@ -70,6 +70,15 @@ async fn disburse(
     commit: &mut Commit,
     reward: &Reward,
 ) -> Result<(), Undone> {
+    let person = keys::participant(reward.program, reward.beneficiary_id);
+    let person: Option<Participant> = view.store.get_one(person).await?;
+    if person
+        .as_ref()
+        .is_some_and(|person| person.merged_into.is_some())
+    {
+        // It is about to be somebody else's, and whoever carries it over wakes us again.
+        return Ok(());
+    }
     let after = |reward: &Reward, event, reason| {
         let next = reward.after(event, view.now, WORKER, reason);
         next.map_err(WorkError::from)
@@ -86,8 +95,6 @@ async fn disburse(
     (approved.version, issued.version) = (version, version);
     let was = Was::Version(reward.version);
 
-    let person = keys::participant(reward.program, reward.beneficiary_id);
-    let person: Option<Participant> = view.store.get_one(person).await?;
     let order = Order {
         view,
         reward: &issued,

@@ -1,9 +1,10 @@
 //! Disburses rewards: releases those whose hold is over, has what was released carried out, expires
-//! what nobody used, lets lots and rewards follow the points that are spent, builds payouts, and lets
-//! rewards follow the lines that are paid.
+//! what nobody used, lets lots and rewards follow the points that are spent, builds payouts, lets
+//! rewards follow the lines that are paid, and carries over what somebody had who was merged.
 
 mod advance;
 mod followers;
+mod merge;
 mod payout;
 mod provider;
 mod spend;
@@ -105,6 +106,13 @@ async fn work_off(
             in_program(program_id);
             let (payout, whose) = (payout_id, participant_id);
             followers::follow(&worker.desk, invocation, program_id, payout, whose).await
+        }
+        Message::Merge {
+            program_id,
+            merge_id,
+        } => {
+            in_program(program_id);
+            merge::carry_out(&worker.desk, invocation, program_id, merge_id).await
         }
         Message::Event { .. } | Message::Mail { .. } | Message::Survey { .. } => {
             Ok(Outcome::Refused("not a message for this worker"))

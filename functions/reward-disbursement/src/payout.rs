@@ -258,12 +258,13 @@ impl<'a> Listing<'a> {
         let named = line.as_ref().map_or(0, |line| line.reward_ids.len());
         let fitting = payout::fitting(&credits, named);
         let fits = credits.get(..fitting).unwrap_or_default();
-        let is_active = loaded
-            .read::<Participant>(&keys.participant)?
-            .is_some_and(|person| person.is_active());
+        let person = loaded.read::<Participant>(&keys.participant)?;
+        let is_active = person.as_ref().is_some_and(Participant::is_active);
+        let is_merged = person.is_some_and(|person| person.merged_into.is_some());
         let is_begun = line.is_some();
         let is_due = payout::is_due(fits, receivable, payout.minimum);
-        lots.truncate(fitting);
+        // What is left of somebody who was merged is listed for whom they are now.
+        lots.truncate(if is_merged { 0 } else { fitting });
         let goes_on = is_begun || (is_active && is_due);
         Ok(goes_on.then(|| Self {
             payout,
@@ -289,6 +290,7 @@ impl<'a> Listing<'a> {
             self.line.version = 0;
             return Some(commit);
         }
+        commit.not_merged(participant);
         let step = payout::next_move(&credits(&self.lots), self.receivable);
         let (unit, was) = (unit_of(payout), self.line.version);
         let owed = Account::Liability(participant);

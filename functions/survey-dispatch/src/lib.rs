@@ -98,6 +98,7 @@ async fn work_off(
         | Message::Payout { .. }
         | Message::PayoutLine { .. }
         | Message::Redemption { .. }
+        | Message::Merge { .. }
         | Message::Mail { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

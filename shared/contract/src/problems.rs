@@ -95,6 +95,12 @@ codes! {
     ConversionDiffers = 409 "conversion_differs", "The conversion was recorded with other content",
         "The event and external id were recorded before, with another amount, referee, country or metadata.",
         "Look at the members named in `errors`. If it is another order, give it an external id of its own; if it was refunded, record a refund.";
+    ConversionInReview = 409 "conversion_in_review", "The conversion waits for review",
+        "Nothing that a conversion has earned is released before the conversion is reviewed.",
+        "Approve or reject the conversion.";
+    ConversionState = 409 "conversion_state", "The conversion does not wait for review",
+        "Only a conversion that is quarantined is approved or rejected, once.",
+        "Read the conversion to see where it is.";
     IdentityConflict = 409 "identity_conflict", "Two people are meant",
         "The external id belongs to one participant and the mail address to another.",
         "Send the one that is right, or merge the two participants.";
@@ -113,6 +119,18 @@ codes! {
     LineState = 409 "line_state", "The line cannot become that",
         "A payout line goes from open to paid or failed, and from paid to returned.",
         "Read the line to see where it stands.";
+    MergeInReview = 409 "merge_in_review", "Another merge waits for review",
+        "A merge of the participant into somebody else was asked for before and waits for a decision.",
+        "Approve or reject the merge that `merge_id` names.";
+    MergeIntoItself = 409 "merge_into_itself", "The two are one",
+        "A participant is merged into another one.",
+        "Name the participant who stays in `into`.";
+    MergeState = 409 "merge_state", "The merge was decided",
+        "A merge in review is approved or rejected once.",
+        "Read the merge to see what was decided.";
+    MergeUnderWay = 409 "merge_under_way", "A merge is under way",
+        "The participant takes in another one, and what the call is about is still on its way.",
+        "Repeat the call in a moment.", retryable;
     NoOffer = 409 "no_offer", "There is nothing to offer",
         "No incentive gives something before paying to the friend of this referrer now.",
         "Show the shop's ordinary price.";
@@ -128,8 +146,11 @@ codes! {
     OfferVoucher = 409 "offer_voucher", "The voucher belongs to an offer",
         "What an offer promised is redeemed by the conversion that names the voucher.",
         "Record the conversion with the voucher among its `codes`.";
+    ParticipantMerged = 409 "participant_merged", "The participant is somebody else by now",
+        "The participant was merged into another one and never changes again.",
+        "Use the participant that `merged_into` names.";
     ParticipantSuspended = 409 "participant_suspended", "The participant is suspended",
-        "Whoever is suspended does not spend points.",
+        "Whoever is suspended does not spend points, and is not merged.",
         "Make the participant active first.";
     PayoutBuilding = 409 "payout_building", "The payout is being built",
         "Its lines are still being listed.",
@@ -149,6 +170,9 @@ codes! {
     RedemptionDiffers = 409 "redemption_differs", "The redemption was made with other content",
         "The external id was used for another amount or unit.",
         "Use an external id of its own for each redemption.";
+    RedemptionOpen = 409 "redemption_open", "Points are being spent",
+        "A redemption of the participant is being settled, which takes a moment.",
+        "Repeat the call in a moment.", retryable;
     ReferralExists = 409 "referral_exists", "The referee has a referrer",
         "The referee was referred by somebody else before. The first bond holds.",
         "Read the referral to see by whom.";
@@ -179,6 +203,9 @@ codes! {
     TooManyCodes = 409 "too_many_codes", "There are too many codes",
         "A participant has a bounded number of codes, disabled ones included.",
         "Use one of the codes that exist.";
+    TooManyMerges = 409 "too_many_merges", "Too many were merged into one",
+        "A bounded number of participants can be merged into one.",
+        "Merge into another participant, or leave them apart.";
     TooManyRefunds = 409 "too_many_refunds", "There are too many refunds",
         "An order has a bounded number of refunds.",
         "Put several refunds of the same order together.";

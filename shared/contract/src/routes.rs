@@ -147,6 +147,8 @@ routes! {
         MAKE_OFFER_PREFLIGHT = "make_offer_preflight" Options "/v1/programs/{program}/offers", Open;
         RECORD_CONVERSION = "record_conversion" Post "/v1/programs/{program}/conversions", Key(ConversionsWrite);
         ATTRIBUTE_CONVERSION = "attribute_conversion" Post "/v1/programs/{program}/conversions/{conversion}/attribution", Key(ConversionsWrite);
+        APPROVE_CONVERSION = "approve_conversion" Post "/v1/programs/{program}/conversions/{conversion}/approve", Key(ConversionsWrite);
+        REJECT_CONVERSION = "reject_conversion" Post "/v1/programs/{program}/conversions/{conversion}/reject", Key(ConversionsWrite);
         REFUND_CONVERSION = "refund_conversion" Post "/v1/programs/{program}/conversions/{conversion}/refunds", Key(RefundsWrite);
         REFUND_ORDER = "refund_order" Post "/v1/programs/{program}/refunds", Key(RefundsWrite);
         REVERSE_REFUND = "reverse_refund" Post "/v1/programs/{program}/refunds/{refund}/reverse", Key(RefundsWrite);
@@ -174,6 +176,11 @@ routes! {
         SEARCH_PARTICIPANTS = "search_participants" Post "/v1/programs/{program}/participants/search", Key(ParticipantsRead);
         READ_PARTICIPANT = "read_participant" Get "/v1/programs/{program}/participants/{participant}", Key(ParticipantsRead);
         CHANGE_PARTICIPANT = "change_participant" Patch "/v1/programs/{program}/participants/{participant}", Key(ParticipantsWrite);
+        MERGE_PARTICIPANT = "merge_participant" Post "/v1/programs/{program}/participants/{participant}/merge", Key(ParticipantsWrite);
+        LIST_MERGES = "list_merges" Get "/v1/programs/{program}/merges", Key(ParticipantsRead);
+        READ_MERGE = "read_merge" Get "/v1/programs/{program}/merges/{merge}", Key(ParticipantsRead);
+        APPROVE_MERGE = "approve_merge" Post "/v1/programs/{program}/merges/{merge}/approve", Key(ParticipantsWrite);
+        REJECT_MERGE = "reject_merge" Post "/v1/programs/{program}/merges/{merge}/reject", Key(ParticipantsWrite);
         READ_BALANCE = "read_balance" Get "/v1/programs/{program}/participants/{participant}/balance", Key(ParticipantsRead);
         SPEND_POINTS = "spend_points" Post "/v1/programs/{program}/participants/{participant}/redemptions", Key(RewardsWrite);
         LIST_REDEMPTIONS = "list_redemptions" Get "/v1/programs/{program}/participants/{participant}/redemptions", Key(RewardsRead);

@@ -15,6 +15,8 @@ words! {
         Key = "key",
         /// A participant, with their codes.
         Participant = "participant",
+        /// The merge of two participants.
+        Merge = "merge",
         /// A conversion.
         Conversion = "conversion",
         /// A refund.

@@ -10,7 +10,7 @@ use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, Re
 use crate::incentive::{Facts, Party, Skipped};
 use crate::money::Money;
 use crate::rates::Rates;
-use crate::text::{CountryCode, EventName, ExternalId, Metadata, Slug};
+use crate::text::{CountryCode, EventName, ExternalId, Metadata, Name, Slug};
 use crate::words::words;
 
 /// How far ahead of now a conversion may say it happened: clocks differ.
@@ -31,6 +31,32 @@ words! {
         Unattributed = "unattributed",
     }
 }
+
+words! {
+    /// What is said of a conversion that waits for review.
+    pub enum Verdict {
+        /// It is good: its rewards go on.
+        Approve = "approve",
+        /// It is not: nobody earned anything.
+        Reject = "reject",
+    }
+}
+
+/// What came of a conversion's review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversionReview {
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub reason: Name,
+    /// When, on the program's clock.
+    pub at: Timestamp,
+}
+
+/// The conversion does not wait for review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a conversion that is {0} does not wait for review")]
+pub struct NotInReview(pub ConversionState);
 
 /// What a repetition has to say again to be one: the content of a report.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +158,8 @@ pub struct Conversion {
     pub refund_ids: Vec<RefundId>,
     /// Whether nothing of it is left: all of the amount was refunded, or it was and had none.
     pub refunded_whole: bool,
+    /// What came of its review, if it waited for one.
+    pub review: Option<ConversionReview>,
     /// The version of the program's rules that judged it.
     pub scheme_version: u64,
     /// Counts writes; guards every change.
@@ -139,6 +167,39 @@ pub struct Conversion {
 }
 
 impl Conversion {
+    /// The conversion after its review; `None` if the same was decided before.
+    ///
+    /// # Errors
+    /// [`NotInReview`].
+    pub fn reviewed(
+        &self,
+        verdict: Verdict,
+        review: ConversionReview,
+    ) -> Result<Option<Self>, NotInReview> {
+        let state = match (self.state, verdict) {
+            (ConversionState::Quarantined, Verdict::Approve) => ConversionState::Qualified,
+            (ConversionState::Quarantined, Verdict::Reject) => ConversionState::Rejected,
+            (ConversionState::Qualified, Verdict::Approve)
+            | (ConversionState::Rejected, Verdict::Reject)
+                if self.review.is_some() =>
+            {
+                return Ok(None);
+            }
+            (
+                ConversionState::Qualified
+                | ConversionState::Rejected
+                | ConversionState::Unattributed,
+                Verdict::Approve | Verdict::Reject,
+            ) => return Err(NotInReview(self.state)),
+        };
+        Ok(Some(Self {
+            state,
+            review: Some(review),
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        }))
+    }
+
     /// The facts that it was judged by, as far as they are kept: whoever is involved is taken to take
     /// part, and the program to give rewards. `upline` is [`Self::parties_above`]; `offer` the rule
     /// whose offer it used. `None` if it has no referrer.

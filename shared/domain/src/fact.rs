@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::channel::Channel;
 use crate::code::ReferralCode;
 use crate::id::{
-    ClickId, ConversionId, ParticipantId, PayoutId, ReferralId, RefundId, RewardId, SurveyId,
+    ClickId, ConversionId, MergeId, ParticipantId, PayoutId, ReferralId, RefundId, RewardId,
+    SurveyId,
 };
 use crate::money::Money;
 use crate::reward::{Reward, RewardValue};
@@ -24,6 +25,10 @@ words! {
         ConversionRecorded = "conversion.recorded",
         /// A conversion got its referrer later, by a touch or by hand.
         ConversionAttributed = "conversion.attributed",
+        /// A conversion that waited for review was found good.
+        ConversionApproved = "conversion.approved",
+        /// A conversion that waited for review was refused.
+        ConversionRejected = "conversion.rejected",
         /// A reward was made.
         RewardCreated = "reward.created",
         /// A reward was released.
@@ -72,6 +77,8 @@ words! {
         ParticipantCreated = "participant.created",
         /// A participant was changed.
         ParticipantUpdated = "participant.updated",
+        /// A participant was merged into another.
+        ParticipantMerged = "participant.merged",
         /// A program was made or changed.
         ProgramUpdated = "program.updated",
     }
@@ -96,6 +103,10 @@ pub struct Fact {
     pub survey_id: Option<SurveyId>,
     /// The participant that the fact is about, where it is about one alone.
     pub participant_id: Option<ParticipantId>,
+    /// The merge.
+    pub merge_id: Option<MergeId>,
+    /// Who the participant is from now on.
+    pub merged_into: Option<ParticipantId>,
     /// Who shared.
     pub referrer_id: Option<ParticipantId>,
     /// Who was invited.
@@ -147,6 +158,8 @@ impl Fact {
             payout_id: None,
             survey_id: None,
             participant_id: None,
+            merge_id: None,
+            merged_into: None,
             referrer_id: None,
             referee_id: None,
             beneficiary_id: None,

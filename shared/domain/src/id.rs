@@ -218,6 +218,8 @@ kinds! {
     PayoutKind PayoutId "pay";
     /// One spending of points.
     RedemptionKind RedemptionId "rdm";
+    /// Two participants becoming one.
+    MergeKind MergeId "mrg";
     /// One survey, sent to one person.
     SurveyKind SurveyId "srv";
     /// One ledger entry.

@@ -80,6 +80,8 @@ words! {
         Redeemed = "redeemed",
         /// A spending of points was undone.
         RedemptionReversed = "redemption.reversed",
+        /// A participant was merged into another.
+        Merged = "merged",
     }
 }
 

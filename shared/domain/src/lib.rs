@@ -29,6 +29,7 @@ pub mod id;
 pub mod incentive;
 pub mod ledger;
 pub mod limit;
+pub mod merge;
 pub mod mode;
 pub mod money;
 pub mod notice;

@@ -21,6 +21,8 @@ words! {
         Active = "active",
         /// Neither refers nor earns, until made active again.
         Suspended = "suspended",
+        /// Is somebody else: see [`Participant::merged_into`]. For ever.
+        Merged = "merged",
     }
 }
 
@@ -81,6 +83,10 @@ pub struct Participant {
     pub state: ParticipantState,
     /// Their codes, oldest first; none until they are made a referrer.
     pub codes: Vec<OwnCode>,
+    /// Who they are, if they were merged into somebody.
+    pub merged_into: Option<ParticipantId>,
+    /// Who was merged into them, directly or through others.
+    pub merged_from: Vec<ParticipantId>,
     /// When they were first seen.
     pub created_at: Timestamp,
     /// Counts writes; guards every change.
@@ -101,6 +107,8 @@ impl Participant {
             consent: Consent::default(),
             state: ParticipantState::Active,
             codes: Vec::new(),
+            merged_into: None,
+            merged_from: Vec::new(),
             created_at: now,
             version: 0,
         }
@@ -149,11 +157,38 @@ pub struct Referral {
     pub referrer_joined_at: Timestamp,
     /// How it stands.
     pub state: ReferralState,
+    /// Not a bond any more: whoever was bound here was merged into `referrer_id`.
+    pub merged: bool,
     /// Counts writes; guards every change.
     pub version: u64,
 }
 
 impl Referral {
+    /// What lies in the place of the bond of somebody who was merged: who they are. `was` is the bond
+    /// that lay there.
+    #[must_use]
+    pub fn pointer(person: &Participant, into: ParticipantId, was: Option<&Self>) -> Self {
+        let id = was.map_or_else(
+            || ReferralId::from_bytes(person.id.to_bytes()),
+            |was| was.id,
+        );
+        Self {
+            id,
+            referrer_id: into,
+            referee_id: person.id,
+            path: Vec::new(),
+            created_at: person.created_at,
+            channel: None,
+            touch_at: None,
+            lead_at: None,
+            first_qualified_at: None,
+            referrer_joined_at: person.created_at,
+            state: ReferralState::Bound,
+            merged: true,
+            version: was.map_or(1, |was| was.version.saturating_add(1)),
+        }
+    }
+
     /// What a new bond remembers of whoever stands above its referrer; `above` is the bond of that
     /// referrer, if they have one.
     #[must_use]

@@ -109,6 +109,9 @@ pub enum RewardError {
         /// Where the event leads.
         to: RewardState,
     },
+    /// Its conversion waits for review.
+    #[error("the conversion that earned the reward waits for review")]
+    InReview,
 }
 
 /// Applies one event to a reward's state. Pure: the caller reads the clock and writes the result.
@@ -522,6 +525,8 @@ pub struct Reward {
     pub expires_at: Option<Timestamp>,
     /// The voucher made for it.
     pub voucher_code: Option<VoucherCode>,
+    /// Whether its conversion waits for review: until then nothing releases it.
+    pub in_review: bool,
     /// What happened to it, oldest first.
     pub history: Vec<Transition>,
     /// Counts writes; guards every change.
@@ -534,6 +539,7 @@ impl Reward {
     #[must_use]
     pub fn attention(&self, program: ProgramState, now: Timestamp) -> Attention {
         match (self.state, program) {
+            (RewardState::Pending, _) if self.in_review => Attention::None,
             (RewardState::Pending, _) if now < self.release_at => {
                 Attention::LookAgain(self.release_at)
             }
@@ -580,7 +586,7 @@ impl Reward {
     /// The reward after an event, or `None` when the event changes nothing.
     ///
     /// # Errors
-    /// As [`step`].
+    /// As [`step`]; [`RewardError::InReview`] for what would release it before its conversion is reviewed.
     pub fn after(
         &self,
         event: RewardEvent,
@@ -588,6 +594,10 @@ impl Reward {
         by: &str,
         reason: Option<&str>,
     ) -> Result<Option<Self>, RewardError> {
+        let releases = matches!(event, RewardEvent::HoldElapsed | RewardEvent::Approve);
+        if self.in_review && releases {
+            return Err(RewardError::InReview);
+        }
         match step(self.state, event, self.release_at, now)? {
             Step::Unchanged => Ok(None),
             Step::Moved(state) => {
@@ -705,8 +715,33 @@ mod tests {
             expires_after_days: None,
             expires_at: None,
             voucher_code: None,
+            in_review: false,
             history: Vec::new(),
             version: 1,
+        }
+    }
+
+    /// Neither time nor the owner's word releases what its conversion's review has not passed.
+    #[test]
+    fn nothing_releases_a_reward_before_its_conversion_is_reviewed() {
+        let mut waiting = reward(RewardState::Pending);
+        waiting.in_review = true;
+        let late = at(9_000_000);
+        assert_eq!(
+            waiting.attention(ProgramState::Active, late),
+            Attention::None
+        );
+        for event in [RewardEvent::HoldElapsed, RewardEvent::Approve] {
+            let released = waiting.after(event, late, "test", None);
+            assert_eq!(released, Err(RewardError::InReview));
+        }
+        for event in [
+            RewardEvent::Reject,
+            RewardEvent::Cancel,
+            RewardEvent::TakeBack,
+        ] {
+            let ended = waiting.after(event, late, "test", None);
+            assert!(matches!(ended, Ok(Some(_))), "{event:?}");
         }
     }
 

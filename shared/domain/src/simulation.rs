@@ -346,6 +346,7 @@ mod tests {
             refunded: 0,
             refund_ids: Vec::new(),
             refunded_whole: false,
+            review: None,
             scheme_version: 1,
             version: 1,
         }
@@ -373,6 +374,7 @@ mod tests {
             expires_after_days: None,
             expires_at: None,
             voucher_code: None,
+            in_review: false,
             history: vec![Transition {
                 to: RewardState::Pending,
                 at: of.recorded_at,

@@ -68,7 +68,9 @@ pub fn use_voucher(
             ..
         }) => Err(VoucherRefusal::Expired),
         Err(RewardError::NotAllowed { from, .. }) => Err(VoucherRefusal::Void(from)),
-        Err(RewardError::StillHeld { .. }) => Err(VoucherRefusal::Void(reward.state)),
+        Err(RewardError::StillHeld { .. } | RewardError::InReview) => {
+            Err(VoucherRefusal::Void(reward.state))
+        }
     }
 }
 

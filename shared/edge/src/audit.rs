@@ -256,6 +256,7 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
             "id",
             "state",
             "has_email",
+            "merged_into",
             "consent/surveys",
             "consent/marketing",
             "consent/recorded_at",
@@ -263,6 +264,17 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
             "codes/state",
             "created_at",
             "version",
+        ],
+        ObjectKind::Merge => &[
+            "id",
+            "state",
+            "participant_id",
+            "into",
+            "finding",
+            "review/by",
+            "review/at",
+            "review/dissolved",
+            "created_at",
         ],
         ObjectKind::Conversion => &[
             "state",
@@ -274,6 +286,8 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
             "rewards/id",
             "rewards/state",
             "rewards/value",
+            "review/by",
+            "review/at",
             "version",
         ],
         ObjectKind::Refund => &[
@@ -336,6 +350,7 @@ fn derived(kind: ObjectKind) -> &'static [&'static str] {
         ObjectKind::Reward => &["history", "explanation", "version"],
         ObjectKind::Program
         | ObjectKind::Key
+        | ObjectKind::Merge
         | ObjectKind::Refund
         | ObjectKind::Redemption
         | ObjectKind::Payout

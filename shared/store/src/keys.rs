@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
-    ApiKeyId, AuditId, ClickId, ConversionId, EventId, LedgerId, MailId, OfferId, ParticipantId,
-    PayoutId, ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
+    ApiKeyId, AuditId, ClickId, ConversionId, EventId, LedgerId, MailId, MergeId, OfferId,
+    ParticipantId, PayoutId, ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::money::{Currency, Unit};
@@ -386,6 +386,33 @@ pub fn open_redemptions(program: ProgramId, participant: ParticipantId) -> Key {
     Key::new(person(program, participant), "REDEEMING#")
 }
 
+/// Two participants becoming one.
+#[must_use]
+pub fn merge(program: ProgramId, merge: MergeId) -> Key {
+    Key::new(format!("PROGRAM#{program}#MERGE#{merge}"), "MERGE")
+}
+
+/// The merge of a participant into another, which is under way or done.
+#[must_use]
+pub fn merge_of(program: ProgramId, source: ParticipantId) -> Key {
+    Key::new(person(program, source), "MERGE")
+}
+
+/// What the keys of all lots of a participant begin with.
+#[must_use]
+pub fn all_lots(program: ProgramId, participant: ParticipantId) -> Key {
+    Key::new(person(program, participant), "LOT#")
+}
+
+/// What the keys of the parts of a redemption begin with.
+#[must_use]
+pub fn redemption_parts(program: ProgramId, participant: ParticipantId, id: RedemptionId) -> Key {
+    Key {
+        pk: person(program, participant),
+        sk: format!("REDEMPTIONPART#{id}#"),
+    }
+}
+
 /// Which redemption the shop calls so.
 #[must_use]
 pub fn redemption_by_name(
@@ -741,6 +768,8 @@ pub enum ListName {
     Surveys,
     /// Payouts.
     Payouts,
+    /// Merges.
+    Merges,
     /// Who has a balance in a currency.
     Balances(Currency),
 }
@@ -755,6 +784,7 @@ impl ListName {
             Self::Rewards => "REWARDS".into(),
             Self::Surveys => "SURVEYS".into(),
             Self::Payouts => "PAYOUTS".into(),
+            Self::Merges => "MERGES".into(),
             Self::Balances(currency) => format!("BALANCES#{currency}").into(),
         }
     }
@@ -799,6 +829,7 @@ mod tests {
         let rfd = RefundId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let rdm = RedemptionId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let off = OfferId::new(Timestamp::UNIX_EPOCH, [7; 10]);
+        let mrg = MergeId::new(Timestamp::UNIX_EPOCH, [8; 10]);
         let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
         for (key, expected) in [
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
@@ -886,6 +917,19 @@ mod tests {
             (
                 lot(prg, par, Unit::Points, led.at(), &rwd.to_string()),
                 format!("PROGRAM#{p}#PARTICIPANT#{a} LOT#points#2026-03-01T12:00:00.000Z#{rwd}"),
+            ),
+            (
+                all_lots(prg, par),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} LOT#"),
+            ),
+            (
+                redemption_parts(prg, par, rdm),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} REDEMPTIONPART#{rdm}#"),
+            ),
+            (merge(prg, mrg), format!("PROGRAM#{p}#MERGE#{mrg} MERGE")),
+            (
+                merge_of(prg, par),
+                format!("PROGRAM#{p}#PARTICIPANT#{a} MERGE"),
             ),
             (payout(prg, pay), format!("PROGRAM#{p}#PAYOUT#{pay} PAYOUT")),
             (

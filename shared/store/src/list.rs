@@ -131,6 +131,7 @@ fn prefix(list: ListName) -> &'static str {
         ListName::Rewards => "rwd_",
         ListName::Surveys => "srv_",
         ListName::Payouts => "pay_",
+        ListName::Merges => "mrg_",
         ListName::Balances(_) => "par_",
     }
 }
@@ -328,6 +329,31 @@ impl Store {
         let output = self.ask("reading a list", request).await?;
         let items = output.items.into_iter().flatten().map(item::read);
         Ok(items.collect::<Result<_, _>>()?)
+    }
+
+    /// The first items of a partition whose sort keys begin as this key's does and end in a number, with
+    /// that number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn numbered<T: Entity>(
+        &self,
+        prefix: &Key,
+        limit: u16,
+    ) -> Result<Vec<(u32, T)>, StoreError> {
+        let end = format!("{}{END}", prefix.sk);
+        let (found, _) = self
+            .between_once(&prefix.pk, &prefix.sk, &end, usize::from(limit))
+            .await?;
+        let mut numbered = Vec::new();
+        for item in found {
+            let sk = item.get("sk").and_then(|sk| sk.as_s().ok());
+            let number = sk.and_then(|sk| sk.strip_prefix(&prefix.sk)?.parse().ok());
+            if let Some(number) = number {
+                numbered.push((number, item::read(item)?));
+            }
+        }
+        Ok(numbered)
     }
 
     /// A participant's lots of a unit that were credited before an instant, oldest first.

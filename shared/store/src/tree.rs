@@ -1,7 +1,7 @@
 //! The tree of referrals: who stands above whom.
 //!
 //! A bond names one referee's referrer and keeps it for ever, so a chain of bonds that was read holds;
-//! only its end may grow. A bond also remembers who stood above its referrer when it was made, which
+//! only its end may grow. Where somebody was merged into another a pointer lies in the place of the bond. A bond also remembers who stood above its referrer when it was made, which
 //! saves requests and is never believed: every level is read from the bond itself.
 
 use std::collections::BTreeSet;
@@ -65,7 +65,8 @@ impl Tree {
 ///
 /// Only somebody with a code ever refers, and codes are never taken away. So nobody stands below a
 /// referee who has no code, as long as that stays so. Below a referee who has one, somebody may: then
-/// whoever stands at the very top above the referrer is somebody else, and has to stand there still.
+/// whoever stands at the very top above the referrer is somebody else, and has to stand there still. A
+/// merge that moves others below the referee writes the referee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Nothing: the referee is new.
@@ -116,6 +117,14 @@ impl Store {
                 above.complete = true;
                 return Ok(above);
             };
+            if bond.merged {
+                // Who stood here is somebody else now.
+                at = bond.referrer_id;
+                if let Some(last) = above.ids.last_mut() {
+                    *last = at;
+                }
+                continue;
+            }
             if above.ids.len() >= levels {
                 return Ok(above);
             }
@@ -170,7 +179,10 @@ impl Commit {
         match (place, referee) {
             (Place::Free, _) | (Place::SameReferee, None) => self,
             (Place::SameReferee, Some(referee)) => self.same_participant(referee),
-            (Place::Below(top), _) => self.unbound(program, top),
+            (Place::Below(top), None) => self.unbound(program, top),
+            (Place::Below(top), Some(referee)) => {
+                self.unbound(program, top).same_participant(referee)
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Wake-ups: what goes through the queues. A message means "go and read"; it carries ids only.
 
 use kith_domain::id::{
-    EventId, MailId, ParticipantId, PayoutId, ProgramId, RedemptionId, RewardId, SurveyId,
+    EventId, MailId, MergeId, ParticipantId, PayoutId, ProgramId, RedemptionId, RewardId, SurveyId,
 };
 use kith_domain::words::words;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,15 @@ pub enum Message {
         /// The redemption.
         #[serde(with = "text")]
         redemption_id: RedemptionId,
+    },
+    /// What a merged participant has may have to be carried over.
+    Merge {
+        /// The program.
+        #[serde(with = "text")]
+        program_id: ProgramId,
+        /// The merge.
+        #[serde(with = "text")]
+        merge_id: MergeId,
     },
     /// A survey may be due.
     Survey {
@@ -150,6 +159,14 @@ impl Message {
                 };
                 (message, Queue::Rewards)
             }
+            ("MERGE", None) => {
+                let merge_id = id.parse().ok()?;
+                let message = Self::Merge {
+                    program_id,
+                    merge_id,
+                };
+                (message, Queue::Rewards)
+            }
             ("SURVEY", None) => {
                 let survey_id = id.parse().ok()?;
                 let message = Self::Survey {
@@ -199,6 +216,7 @@ mod tests {
         let redemption_id = RedemptionId::new(zero, [5; 10]);
         let survey_id = SurveyId::new(zero, [6; 10]);
         let mail_id = MailId::new(zero, [7; 10]);
+        let merge_id = MergeId::new(zero, [8; 10]);
         let reward = Message::Reward {
             program_id,
             reward_id,
@@ -220,6 +238,10 @@ mod tests {
         let survey = Message::Survey {
             program_id,
             survey_id,
+        };
+        let merge = Message::Merge {
+            program_id,
+            merge_id,
         };
         let mail = Message::Mail {
             program_id,
@@ -247,6 +269,7 @@ mod tests {
                 survey.to(Queue::Surveys),
             ),
             (keys::mail(program_id, mail_id), mail.to(Queue::Messages)),
+            (keys::merge(program_id, merge_id), merge.to(Queue::Rewards)),
         ] {
             assert_eq!(Message::of_item(&key), Some(expected), "{key}");
         }

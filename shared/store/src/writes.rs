@@ -364,17 +364,19 @@ impl Commit {
         self.put_reward(reward, was, Some(look_again_at))
     }
 
+    /// Has a reward that is held looked at, because its hold may be over by now.
+    pub fn wake_reward(&mut self, reward: &Reward) -> &mut Self {
+        self.wake(reward_message(reward));
+        self
+    }
+
     fn put_reward(
         &mut self,
         reward: &Reward,
         was: Was,
         look_again_at: Option<Timestamp>,
     ) -> &mut Self {
-        let message = Message::Reward {
-            program_id: reward.program,
-            reward_id: reward.id,
-        }
-        .to(Queue::Rewards);
+        let message = reward_message(reward);
         let due = |clock, at| {
             Some(Due {
                 clock,
@@ -383,6 +385,8 @@ impl Commit {
             })
         };
         let due = match (reward.state, look_again_at) {
+            // It waits for somebody's word.
+            (RewardState::Pending, _) if reward.in_review => None,
             (RewardState::Pending | RewardState::Approved, Some(at)) => due(DueClock::Program, at),
             (RewardState::Pending, None) => due(DueClock::Program, reward.release_at),
             (RewardState::Approved, None) => {
@@ -702,6 +706,14 @@ impl Commit {
         );
         self
     }
+}
+
+fn reward_message(reward: &Reward) -> Wake {
+    Message::Reward {
+        program_id: reward.program,
+        reward_id: reward.id,
+    }
+    .to(Queue::Rewards)
 }
 
 fn payout_message(payout: &Payout) -> Wake {

@@ -34,6 +34,7 @@ pub(super) fn bond(
         first_qualified_at: None,
         referrer_joined_at: referrer.created_at,
         state: ReferralState::Bound,
+        merged: false,
         version: 0,
     });
     let occurred_at: Timestamp = conversion.occurred_at;

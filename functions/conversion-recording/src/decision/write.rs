@@ -1,7 +1,7 @@
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::incentive::{Earned, LimitSubject};
 use kith_domain::ledger::{Account, transfer};
-use kith_domain::reward::{BudgetShare, Reward, RewardState};
+use kith_domain::reward::{Beneficiary, BudgetShare, Reward, RewardState};
 use kith_store::items::LedgerReason;
 use kith_store::{Commit, Count, CountGuard, Was};
 
@@ -25,6 +25,10 @@ impl Decision {
         commit.fact(fact);
         let (referrer, referee) = (self.bond.referrer_id, self.bond.referee_id);
         self.numbers.count(commit, referrer, referee);
+        commit.not_merged(referrer);
+        if inputs.referee.was != Was::Absent {
+            commit.not_merged(referee);
+        }
         for counter in &self.over {
             commit.forget(referrer, counter);
         }
@@ -42,6 +46,9 @@ impl Decision {
         reward: &Reward,
     ) {
         commit.reward(reward, Was::Absent);
+        if matches!(reward.beneficiary, Beneficiary::Upline(_)) {
+            commit.not_merged(reward.beneficiary_id);
+        }
         commit.fact(self.reward_fact(reward, FactKind::RewardCreated));
         if earned.redeemed {
             inputs.named.use_offer(commit, &self.conversion, reward);

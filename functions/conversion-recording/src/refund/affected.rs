@@ -65,12 +65,13 @@ impl Affected {
             .iter()
             .map(|id| keys::reward(program, *id))
             .collect();
-        wanted.push(counters(parties.referee));
-        wanted.extend(parties.referrer.map(counters));
+        wanted.extend(parties.keys(program));
         if conversion.scheme_version != view.program.version {
             wanted.push(scheme.clone());
         }
         view.load(wanted).await?;
+        let (store, loaded) = (&view.store, &mut view.loaded);
+        let parties = parties.now(store, program, loaded).await?;
         let rules = if conversion.scheme_version == view.program.version {
             view.program.clone()
         } else {
@@ -224,7 +225,7 @@ impl Affected {
         before: &Conversion,
         after: &Conversion,
     ) {
-        Standing::of(&self.referee).count(commit, before, after);
+        Standing::of(&self.referee).count(commit, (before, after), self.parties);
     }
 }
 
@@ -326,7 +327,7 @@ pub(super) fn incentive_of<'a>(rules: &'a Program, reward: &Reward) -> Option<&'
 }
 
 /// What has happened to a conversion, with whom it concerns.
-pub(super) fn fact_of(kind: FactKind, conversion: &Conversion) -> Fact {
+pub(crate) fn fact_of(kind: FactKind, conversion: &Conversion) -> Fact {
     let chosen = conversion.attribution.chosen.as_ref();
     Fact {
         conversion_id: Some(conversion.id),
@@ -339,7 +340,7 @@ pub(super) fn fact_of(kind: FactKind, conversion: &Conversion) -> Fact {
 }
 
 /// What has happened to a reward of a conversion.
-pub(super) fn reward_fact(kind: FactKind, conversion: &Conversion, reward: &Reward) -> Fact {
+pub(crate) fn reward_fact(kind: FactKind, conversion: &Conversion, reward: &Reward) -> Fact {
     Fact {
         reward_id: Some(reward.id),
         participant_id: Some(reward.beneficiary_id),

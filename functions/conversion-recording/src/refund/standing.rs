@@ -6,20 +6,21 @@
 //! referrer loses the referee once.
 
 use kith_domain::conversion::{Conversion, ConversionState};
+use kith_domain::id::ParticipantId;
 use kith_domain::refund::{QUALIFIED, REFEREES_LOST, REFUNDED};
 use kith_store::items::Counters;
-use kith_store::{Commit, Count, CountGuard};
+use kith_store::{Commit, Count, CountGuard, CountedFor};
 
 /// A referee's counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     qualified: u64,
     refunded: u64,
 }
 
 impl Standing {
     /// As they were read.
-    pub(super) fn of(referee: &Counters) -> Self {
+    pub(crate) fn of(referee: &Counters) -> Self {
         Self {
             qualified: referee.get(QUALIFIED),
             refunded: referee.get(REFUNDED),
@@ -32,13 +33,22 @@ impl Standing {
     }
 
     /// Counts a conversion of which nothing is left any more, or of which something is left again.
-    pub(super) fn count(self, commit: &mut Commit, before: &Conversion, after: &Conversion) {
-        if before.refunded_whole == after.refunded_whole
-            || after.state != ConversionState::Qualified
-        {
+    /// `parties` are its referrer and referee as they are now.
+    pub(crate) fn count(
+        self,
+        commit: &mut Commit,
+        (before, after): (&Conversion, &Conversion),
+        parties: CountedFor,
+    ) {
+        let stands = |one: &Conversion| match one.state {
+            // What waits for review counts as it was recorded; so does what was refunded of it.
+            ConversionState::Qualified | ConversionState::Quarantined => !one.refunded_whole,
+            ConversionState::Rejected | ConversionState::Unattributed => false,
+        };
+        if stands(before) == stands(after) {
             return;
         }
-        let (by, next) = if after.refunded_whole {
+        let (by, next) = if stands(before) {
             (1, self.refunded.saturating_add(1))
         } else {
             (-1, self.refunded.saturating_sub(1))
@@ -47,11 +57,11 @@ impl Standing {
             refunded: next,
             ..self
         };
-        let referee = after.referee_id;
+        let referee = parties.referee;
         commit
             .count(referee, REFUNDED, exactly(by, self.refunded))
             .count(referee, QUALIFIED, exactly(0, self.qualified));
-        self.lose(commit, after, next);
+        self.lose(commit, parties.referrer, next);
     }
 
     /// Counts a new qualified conversion of which nothing is left. That it qualified is counted where
@@ -69,21 +79,23 @@ impl Standing {
             refunded: self.refunded.saturating_add(1),
             ..arrived
         };
-        arrived.lose(commit, conversion, next);
+        let chosen = conversion.attribution.chosen.as_ref();
+        let referrer = chosen.map(|chosen| chosen.referrer_id);
+        arrived.lose(commit, referrer, next);
     }
 
-    fn lose(self, commit: &mut Commit, conversion: &Conversion, next: Self) {
+    fn lose(self, commit: &mut Commit, referrer: Option<ParticipantId>, next: Self) {
         let by = match (self.is_lost(), next.is_lost()) {
             (false, true) => 1,
             (true, false) => -1,
             (false, false) | (true, true) => return,
         };
-        if let Some(chosen) = &conversion.attribution.chosen {
+        if let Some(referrer) = referrer {
             let count = Count {
                 by,
                 guard: CountGuard::None,
             };
-            commit.count(chosen.referrer_id, REFEREES_LOST, count);
+            commit.count(referrer, REFEREES_LOST, count);
         }
     }
 }

@@ -4,7 +4,7 @@ use kith_contract::problems::Code;
 use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, PayoutId};
-use kith_domain::ledger::{Account, transfer};
+use kith_domain::ledger::{Account, Balance, transfer};
 use kith_domain::money::Unit;
 use kith_domain::participant::Participant;
 use kith_domain::payout::{
@@ -18,8 +18,8 @@ use kith_edge::http::{Problem, Response};
 use kith_edge::json;
 use kith_edge::session::Ended;
 use kith_edge::wire;
-use kith_store::items::{LedgerReason, Lot};
-use kith_store::{Commit, Was, cursor, keys};
+use kith_store::items::{LedgerReason, Lot, UnitBalance};
+use kith_store::{BalanceGuard, Commit, Was, cursor, keys};
 
 use super::{building, csv, loaded};
 use crate::call::Call;
@@ -169,7 +169,7 @@ struct Settled {
 /// can come back after the payout was closed, too.
 pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
     let parsed = settled(&call);
-    let (session, view, settled) = call
+    let (session, mut view, settled) = call
         .program(parsed, |settled, program, _| {
             vec![
                 keys::payout(program, settled.payout),
@@ -201,7 +201,8 @@ pub(crate) async fn settle(call: Call) -> Result<Response, Ended> {
             next.reference = settled.reference.or(next.reference);
             next.version = line.version.saturating_add(1);
             let mut commit = view.commit();
-            change(&mut commit, &view, &line, &next, settled.event);
+            let owner = owner(&mut view, &mut commit, &line, settled.event).await?;
+            change(&mut commit, &view, &line, &next, (settled.event, owner));
             (commit, next)
         }
     };
@@ -230,6 +231,35 @@ fn settled(call: &Call) -> Result<Settled, Problem> {
     })
 }
 
+/// In whose accounts the money of a line is: the participant's, or by now of whom they were merged
+/// into. The commit insists on it.
+async fn owner(
+    view: &mut View,
+    commit: &mut Commit,
+    line: &PayoutLine,
+    event: LineEvent,
+) -> Result<ParticipantId, Ended> {
+    let (program, listed) = (line.program, line.participant_id);
+    let unit = Unit::Currency(line.amount.currency);
+    let (store, loaded) = (&view.store, &mut view.loaded);
+    let present = store.present(program, loaded, listed).await?;
+    if present != listed {
+        let balance = keys::balance(program, listed, unit);
+        let balance: Option<UnitBalance> = store.get_one(balance).await?;
+        let balance = balance.map_or(Balance::default(), |found| found.balance);
+        let here = match event {
+            LineEvent::Paid | LineEvent::Failed => balance.in_payout,
+            LineEvent::Returned => balance.paid,
+        };
+        if here >= line.amount.minor {
+            commit.balance_guard(listed, unit, BalanceGuard::Whole(balance));
+            return Ok(listed);
+        }
+    }
+    commit.not_merged(present);
+    Ok(present)
+}
+
 /// Moves what the line holds to where it is now. What comes back can be paid again: it becomes one
 /// credit with the line's rewards.
 fn change(
@@ -237,9 +267,9 @@ fn change(
     view: &View,
     line: &PayoutLine,
     next: &PayoutLine,
-    event: LineEvent,
+    (event, participant): (LineEvent, ParticipantId),
 ) {
-    let (program, participant) = (line.program, line.participant_id);
+    let program = line.program;
     let listed = Account::InPayout(participant);
     let owed = Account::Liability(participant);
     let paid = Account::Settled(participant);
@@ -268,7 +298,7 @@ fn change(
         .caused_by(line.payout_id)
         .fact(Fact {
             payout_id: Some(line.payout_id),
-            participant_id: Some(participant),
+            participant_id: Some(line.participant_id),
             amount: Some(line.amount),
             ..Fact::new(kind)
         });

@@ -21,6 +21,7 @@ use kith_edge::wire;
 use kith_store::{Was, keys};
 
 use crate::call::{Body, Call};
+use crate::merges::refuse_merged;
 use crate::scheme::{share, some_money};
 
 struct Giving {
@@ -110,6 +111,7 @@ pub(crate) async fn give(call: Call) -> Result<Response, Ended> {
     let mut commit = view.commit();
     commit
         .reward(&reward, Was::Absent)
+        .not_merged(reward.beneficiary_id)
         .fact(Fact::of_reward(FactKind::RewardCreated, &reward));
     if state == RewardState::Approved {
         commit.fact(Fact::of_reward(FactKind::RewardApproved, &reward));
@@ -132,6 +134,7 @@ fn check_beneficiary(view: &View, id: ParticipantId) -> Result<(), Ended> {
         let fault = Fault::new("/beneficiary_id", "there is no such participant");
         return Err(Problem::invalid_request(vec![fault]).into());
     };
+    refuse_merged(&person)?;
     if !person.is_active() {
         let detail = "Whoever is suspended gets no rewards.";
         return Err(Problem::of(Code::BeneficiarySuspended, detail).into());
@@ -161,6 +164,7 @@ fn reward_of(view: &View, giving: &Giving, state: RewardState, by: String) -> Re
         expires_after_days: None,
         expires_at: None,
         voucher_code: None,
+        in_review: false,
         history: vec![Transition {
             to: state,
             at: view.now,

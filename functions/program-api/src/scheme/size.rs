@@ -65,7 +65,19 @@ fn recording(incentives: &[&Incentive]) -> usize {
         incentives.len(),
         pending,
         budgets(incentives),
+        levels(incentives),
     ])
+}
+
+/// Those above the referrer who earn: each is known not to have been merged.
+fn levels(incentives: &[&Incentive]) -> usize {
+    let levels = incentives
+        .iter()
+        .filter_map(|incentive| match incentive.beneficiary {
+            Beneficiary::Upline(level) => Some(level),
+            Beneficiary::Referrer | Beneficiary::Referee => None,
+        });
+    levels.collect::<BTreeSet<_>>().len()
 }
 
 /// The most actions that refunding a conversion takes: for each reward itself, its lot or voucher, a

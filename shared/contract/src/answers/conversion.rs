@@ -48,8 +48,21 @@ pub struct Conversion {
     pub refunded: Option<Money>,
     /// Its refunds, oldest first.
     pub refunds: Vec<Refund>,
+    /// What came of its review; `null` if it did not wait for one, or still waits.
+    pub review: Option<ConversionReview>,
     /// Counts its changes.
     pub version: u64,
+}
+
+/// What came of a conversion's review.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ConversionReview {
+    /// Who decided: the id of a key, or `operator`.
+    pub by: String,
+    /// In the owner's own words.
+    pub reason: Spelled<Name>,
+    /// When.
+    pub at: At,
 }
 
 /// What the shop told about a conversion for its own rules.
@@ -202,6 +215,11 @@ pub fn conversion_with_refunds(
         codes: conversion.codes.iter().map(code).collect(),
         refunded,
         refunds: refunds.iter().map(super::refund).collect(),
+        review: conversion.review.as_ref().map(|review| ConversionReview {
+            by: review.by.clone(),
+            reason: review.reason.clone().into(),
+            at: review.at.into(),
+        }),
         version: conversion.version,
     }
 }

@@ -2,8 +2,8 @@ use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{
-    ClickId, ConversionId, EventId, ParticipantId, PayoutId, ProgramId, ReferralId, RefundId,
-    RewardId, SurveyId,
+    ClickId, ConversionId, EventId, MergeId, ParticipantId, PayoutId, ProgramId, ReferralId,
+    RefundId, RewardId, SurveyId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::text::{EventName, Slug};
@@ -55,6 +55,12 @@ pub struct EventData {
     /// The participant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participant_id: Option<Spelled<ParticipantId>>,
+    /// The merge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge_id: Option<Spelled<MergeId>>,
+    /// Who the participant is from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<Spelled<ParticipantId>>,
     /// The referrer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referrer_id: Option<Spelled<ParticipantId>>,
@@ -142,6 +148,8 @@ fn data(fact: &Fact) -> EventData {
         payout_id: fact.payout_id.map(Spelled),
         survey_id: fact.survey_id.map(Spelled),
         participant_id: fact.participant_id.map(Spelled),
+        merge_id: fact.merge_id.map(Spelled),
+        merged_into: fact.merged_into.map(Spelled),
         referrer_id: fact.referrer_id.map(Spelled),
         referee_id: fact.referee_id.map(Spelled),
         beneficiary_id: fact.beneficiary_id.map(Spelled),

@@ -11,6 +11,7 @@ mod incentive;
 mod key;
 mod ledger;
 mod link;
+mod merge;
 mod offer;
 mod operations;
 mod page;
@@ -27,8 +28,8 @@ mod voucher_list;
 
 pub use audit::{AuditEntry, AuditedObject};
 pub use conversion::{
-    Attribution, ByHand, CodeUse, Considered, Conversion, Metadata, MetadataValue, Skipped,
-    conversion, conversion_with_refunds,
+    Attribution, ByHand, CodeUse, Considered, Conversion, ConversionReview, Metadata,
+    MetadataValue, Skipped, conversion, conversion_with_refunds,
 };
 pub use event::{Event, EventData, event};
 pub use explanation::{Check, Computed, Explanation, LimitApplied, explanation};
@@ -39,6 +40,7 @@ pub use incentive::{
 pub use key::{ApiKey, NewApiKey};
 pub use ledger::{LedgerEntry, LedgerMovement, LedgerSummary};
 pub use link::{Click, Privacy};
+pub use merge::{DissolvedReferral, Merge, MergeReview, merge};
 pub use offer::{Offer, Offered, offer, offered};
 pub use operations::{Health, Operations, ParkedWork, Retried};
 pub use page::{SurveyAnswered, SurveyToAnswer, Unsubscription};

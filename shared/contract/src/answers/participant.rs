@@ -29,8 +29,10 @@ pub struct Participant {
     pub id: Spelled<ParticipantId>,
     /// What the shop calls them; `null` for a referee who is only known by a mail address.
     pub external_id: Option<Spelled<ExternalId>>,
-    /// Whether they take part.
+    /// Whether they take part. Whoever is `merged` is somebody else, for ever.
     pub state: Word<ParticipantState>,
+    /// Who they are, if they were merged into somebody.
+    pub merged_into: Option<Spelled<ParticipantId>>,
     /// The code to share; `null` until they have one that works.
     pub code: Option<Spelled<ReferralCode>>,
     /// Its link.
@@ -130,6 +132,7 @@ pub fn participant(
         id: participant.id.into(),
         external_id: participant.external_id.clone().map(Spelled),
         state: participant.state.into(),
+        merged_into: participant.merged_into.map(Spelled),
         code: code.cloned().map(Spelled),
         link: code.map(link),
         codes: participant.codes.iter().map(own).collect(),

@@ -4,7 +4,7 @@ use super::Tag;
 use super::operation::{Operation, op};
 use crate::answers::{Conversion, List};
 use crate::problems::Code;
-use crate::requests::{AttributionByHand, ConversionFilter, NewConversion};
+use crate::requests::{AttributionByHand, ConversionFilter, Decision, NewConversion};
 use crate::routes;
 
 pub(super) const TAG: Tag = Tag {
@@ -40,8 +40,18 @@ pub(super) fn operations() -> Vec<Operation> {
             .body::<AttributionByHand>(json!({"code": "ANN-BAKES", "reason": "said so on the phone"}))
             .answers::<Conversion>(200, "The conversion, attributed.")
             .refuses([
-                Code::AlreadyAttributed, Code::ReferralExists, Code::ReferralLoop, Code::ReferrerSuspended,
+                Code::AlreadyAttributed, Code::ParticipantMerged, Code::ReferralExists, Code::ReferralLoop, Code::ReferrerSuspended,
                 Code::ReferrerWithoutCode, Code::SelfReferral,
             ]),
+        op(&routes::APPROVE_CONVERSION, TAG.name, "Approve a conversion")
+            .about("One that is `quarantined` counts: its rewards go on from where they are held. Safe to repeat.")
+            .body::<Decision>(json!({"reason": "a known customer"}))
+            .answers::<Conversion>(200, "The conversion, approved.")
+            .refuses([Code::ConversionState]),
+        op(&routes::REJECT_CONVERSION, TAG.name, "Reject a conversion")
+            .about("One that is `quarantined` earned nobody anything: its rewards are rejected, and out of limits and budgets. Safe to repeat.")
+            .body::<Decision>(json!({"reason": "a stolen card"}))
+            .answers::<Conversion>(200, "The conversion, rejected.")
+            .refuses([Code::ConversionState]),
     ]
 }

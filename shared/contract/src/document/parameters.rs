@@ -2,8 +2,8 @@
 
 use kith_domain::code::ReferralCode;
 use kith_domain::id::{
-    ApiKeyId, ConversionId, Id, Kind, ParticipantId, PayoutId, ProgramId, RedemptionId, RefundId,
-    RewardId,
+    ApiKeyId, ConversionId, Id, Kind, MergeId, ParticipantId, PayoutId, ProgramId, RedemptionId,
+    RefundId, RewardId,
 };
 use kith_domain::text::Slug;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -46,7 +46,7 @@ pub(super) fn of_path(
     ids!(
         "program" ProgramId, "participant" ParticipantId, "conversion" ConversionId,
         "reward" RewardId, "refund" RefundId, "payout" PayoutId, "redemption" RedemptionId,
-        "key" ApiKeyId
+        "key" ApiKeyId, "merge" MergeId
     );
     let token = |about: &str| json!({"type": "string", "description": about, "minLength": 1, "maxLength": 1024});
     match name {

@@ -2,11 +2,11 @@ use serde_json::json;
 
 use super::Tag;
 use super::operation::{Operation, op};
-use crate::answers::{Balances, List, OwnCode, Participant, Redemption, Referral};
+use crate::answers::{Balances, List, Merge, OwnCode, Participant, Redemption, Referral};
 use crate::problems::Code;
 use crate::requests::{
-    CodeChange, NewCode, NewParticipant, NewRedemption, Nothing, Page, ParticipantChange,
-    ParticipantSearch, ReferralFilter,
+    CodeChange, Decision, MergeFilter, NewCode, NewMerge, NewParticipant, NewRedemption, Nothing,
+    Page, ParticipantChange, ParticipantSearch, ReferralFilter,
 };
 use crate::routes;
 
@@ -19,6 +19,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let mut all = people();
     all.extend(codes());
     all.extend(points());
+    all.extend(merges());
     all
 }
 
@@ -49,7 +50,7 @@ fn people() -> Vec<Operation> {
             .about("A merge patch of the profile and the state. Whoever is suspended refers nobody, earns nothing and spends nothing.")
             .body::<ParticipantChange>(json!({"locale": "de-DE"}))
             .answers::<Participant>(200, "The participant, changed.")
-            .refuses([Code::IdentityConflict]),
+            .refuses([Code::IdentityConflict, Code::ParticipantMerged]),
         op(&routes::READ_BALANCE, TAG.name, "Read a balance")
             .about("By unit: currencies, `points`, pieces of products.")
             .answers::<Balances>(200, "What the participant holds."),
@@ -60,6 +61,41 @@ fn people() -> Vec<Operation> {
     ]
 }
 
+fn merges() -> Vec<Operation> {
+    vec![
+        op(&routes::MERGE_PARTICIPANT, TAG.name, "Merge a participant into another")
+            .about("The participant of the path becomes a pointer to the other, who gets everything: rewards, balances, codes, bonds, conversions. What shows a self-referral or a loop waits for review. The same again changes nothing.")
+            .body::<NewMerge>(json!({"into": "par_01kmn5v0ng8z3x5r2t7y9w4q6a", "reason": "the same person"}))
+            .answers::<Merge>(201, "The merge, which has begun.")
+            .answers::<Merge>(200, "The merge, which was asked for before.")
+            .answers::<Merge>(202, "The merge, which waits for review.")
+            .refuses([
+                Code::MergeInReview, Code::MergeIntoItself, Code::ParticipantMerged, Code::ParticipantSuspended,
+                Code::RedemptionOpen, Code::ReferralLoop, Code::TooManyCodes, Code::TooManyMerges,
+            ])
+            .yields("merge", "/id"),
+        op(&routes::LIST_MERGES, TAG.name, "List merges")
+            .about("Newest first.")
+            .query::<MergeFilter>()
+            .answers::<List<Merge>>(200, "A page of merges.")
+            .yields("merge", "/data/0/id"),
+        op(&routes::READ_MERGE, TAG.name, "Read a merge").answers::<Merge>(200, "The merge."),
+        op(&routes::APPROVE_MERGE, TAG.name, "Approve a merge")
+            .about("One that waits for review is carried out. The bond that led back to the same person is dissolved: what was earned under it and not issued is rejected.")
+            .body::<Decision>(json!({"reason": "it is her"}))
+            .answers::<Merge>(200, "The merge, which has begun.")
+            .refuses([
+                Code::MergeState, Code::ParticipantMerged, Code::ParticipantSuspended, Code::RedemptionOpen,
+                Code::ReferralLoop, Code::TooManyCodes, Code::TooManyMerges,
+            ]),
+        op(&routes::REJECT_MERGE, TAG.name, "Reject a merge")
+            .about("One that waits for review never happens.")
+            .body::<Decision>(json!({"reason": "they are twins"}))
+            .answers::<Merge>(200, "The merge, rejected.")
+            .refuses([Code::MergeState]),
+    ]
+}
+
 fn codes() -> Vec<Operation> {
     vec![
         op(&routes::ADD_CODE, TAG.name, "Add a code")
@@ -67,11 +103,12 @@ fn codes() -> Vec<Operation> {
             .optional_body::<NewCode>(json!({"code": "ANN-TWO"}))
             .answers::<OwnCode>(201, "The code, which is new.")
             .answers::<OwnCode>(200, "The code, which the participant had.")
-            .refuses([Code::CodeTaken, Code::TooManyCodes]),
+            .refuses([Code::CodeTaken, Code::ParticipantMerged, Code::TooManyCodes]),
         op(&routes::SWITCH_CODE, TAG.name, "Disable or enable a code")
             .about("Links with a disabled code lead nowhere. `If-Match` names the participant's version.")
             .body::<CodeChange>(json!({"state": "active"}))
-            .answers::<OwnCode>(200, "The code, changed."),
+            .answers::<OwnCode>(200, "The code, changed.")
+            .refuses([Code::ParticipantMerged]),
     ]
 }
 
@@ -86,6 +123,8 @@ fn points() -> Vec<Operation> {
             .answers::<Redemption>(200, "The spending, which was recorded before.")
             .refuses([
                 Code::InsufficientBalance,
+                Code::MergeUnderWay,
+                Code::ParticipantMerged,
                 Code::ParticipantSuspended,
                 Code::RedemptionDiffers,
             ])
@@ -106,6 +145,7 @@ fn points() -> Vec<Operation> {
         )
         .about("The points were not spent after all. Safe to repeat.")
         .optional_body::<Nothing>(json!({}))
-        .answers::<Redemption>(200, "The spending, reversed."),
+        .answers::<Redemption>(200, "The spending, reversed.")
+        .refuses([Code::MergeUnderWay, Code::ParticipantMerged]),
     ]
 }

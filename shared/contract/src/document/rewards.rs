@@ -32,10 +32,10 @@ pub(super) fn operations() -> Vec<Operation> {
                 "value": {"points": 300}, "reason": "a birthday",
             }))
             .answers::<Reward>(201, "The reward.")
-            .refuses([Code::BeneficiarySuspended, Code::ProgramArchived])
+            .refuses([Code::BeneficiarySuspended, Code::ParticipantMerged, Code::ProgramArchived])
             .yields("reward", "/id"),
         decided(&routes::APPROVE_REWARD, "Approve a reward", "Releases it before its time.")
-            .refuses([Code::ProgramPaused]),
+            .refuses([Code::ConversionInReview, Code::ProgramPaused]),
         decided(&routes::REJECT_REWARD, "Reject a reward", "It was never earned."),
         decided(&routes::CANCEL_REWARD, "Cancel a reward", "Withdraws it before it is issued."),
         decided(&routes::RETRY_REWARD, "Retry a reward", "Tries again to issue what failed.")

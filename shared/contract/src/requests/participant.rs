@@ -1,8 +1,8 @@
 use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
 use kith_domain::id::ParticipantId;
-use kith_domain::participant::ParticipantState;
 use kith_domain::text::{ExternalId, Locale, Name};
+use kith_domain::words::words;
 use schemars::JsonSchema;
 
 use super::{AsRead, never_null};
@@ -73,6 +73,26 @@ fn address(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
+words! {
+    /// Whether somebody takes part, as far as that is said by hand.
+    pub enum TakingPart {
+        /// Refers and earns.
+        Active = "active",
+        /// Neither refers nor earns, until made active again.
+        Suspended = "suspended",
+    }
+}
+
+/// Two participants who are one person.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NewMerge {
+    /// Who stays.
+    pub into: Spelled<ParticipantId>,
+    /// In the owner's own words.
+    pub reason: Spelled<Name>,
+}
+
 /// A change of a participant, as a merge patch: what is left out stays, `null` clears.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -85,9 +105,9 @@ pub struct ParticipantChange {
     pub locale: Option<Spelled<Locale>>,
     /// What they consented to.
     pub consent: Option<ConsentInput>,
-    /// Whether they take part.
+    /// Whether they take part. Who is merged is not changed.
     #[schemars(transform = never_null)]
-    pub state: Option<Word<ParticipantState>>,
+    pub state: Option<Word<TakingPart>>,
     #[schemars(default)]
     #[allow(missing_docs, reason = "its type says it")]
     pub id: AsRead,
@@ -109,6 +129,9 @@ pub struct ParticipantChange {
     #[schemars(default)]
     #[allow(missing_docs, reason = "its type says it")]
     pub has_email: AsRead,
+    #[schemars(default)]
+    #[allow(missing_docs, reason = "its type says it")]
+    pub merged_into: AsRead,
     #[schemars(default)]
     #[allow(missing_docs, reason = "its type says it")]
     pub created_at: AsRead,

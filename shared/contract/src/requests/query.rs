@@ -5,6 +5,7 @@ use kith_domain::conversion::ConversionState;
 use kith_domain::fact::FactKind;
 use kith_domain::id::ParticipantId;
 use kith_domain::ledger::Account;
+use kith_domain::merge::MergeState;
 use kith_domain::money::Unit;
 use kith_domain::nps::SCORE_MAX;
 use kith_domain::participant::ReferralState;
@@ -134,6 +135,16 @@ pub struct RewardFilter {
     pub beneficiary_id: Option<Spelled<ParticipantId>>,
     /// Only those in this state.
     pub state: Option<Word<RewardState>>,
+    /// Which of them.
+    #[schemars(flatten)]
+    pub page: Page,
+}
+
+/// Which merges.
+#[derive(Debug, JsonSchema)]
+pub struct MergeFilter {
+    /// Only those in this state.
+    pub state: Option<Word<MergeState>>,
     /// Which of them.
     #[schemars(flatten)]
     pub page: Page,

@@ -64,6 +64,7 @@ fn conversion(amount: Option<Money>) -> Conversion {
         refunded: 0,
         refund_ids: Vec::new(),
         refunded_whole: false,
+        review: None,
         scheme_version: 1,
         version: 1,
     }
@@ -97,6 +98,7 @@ fn reward(value: RewardValue, state: RewardState) -> Reward {
         expires_after_days: None,
         expires_at: None,
         voucher_code: None,
+        in_review: false,
         history: vec![step(RewardState::Issued), step(state)],
         version: 7,
     }

@@ -13,7 +13,7 @@ use super::{
     BUDGET_LIFE, BalanceGuard, BudgetChange, Commit, CommitError, Count, CountGuard, Due, Guard,
     Indexes, ProgramScope, Write, check, later, number, update,
 };
-use crate::items::{Event, RecordedFact, Wake};
+use crate::items::{Event, FENCE, RecordedFact, Wake};
 use crate::keys::{self, DueClock, EventRef, Key, ListName};
 use crate::wake::{Message, Queue};
 
@@ -44,7 +44,15 @@ impl Commit {
         for (participant, counters) in std::mem::take(&mut self.counters) {
             let mut forgotten = self.forgotten.remove(&participant).unwrap_or_default();
             forgotten.retain(|name| !counters.contains_key(name));
+            self.fenced.remove(&participant);
             self.push_counters(program.id, participant, &counters, &forgotten);
+        }
+        for participant in std::mem::take(&mut self.fenced) {
+            let key = keys::counters(program.id, participant);
+            let check = check(&key)
+                .condition_expression("attribute_not_exists(#fence)")
+                .expression_attribute_names("#fence", FENCE);
+            self.push_check(Guard::NotMerged, key, check);
         }
         Ok(self.push_event(&program))
     }
@@ -167,7 +175,9 @@ impl Commit {
         let key = keys::counters(program, participant);
         let mut update = update(&key)
             .expression_attribute_values(":kind", AttributeValue::S("counters".to_owned()));
-        let (mut adds, mut conditions) = (Vec::new(), Vec::new());
+        let mut adds = Vec::new();
+        let mut conditions = vec!["attribute_not_exists(#fence)".to_owned()];
+        update = update.expression_attribute_names("#fence", FENCE);
         for (place, (name, count)) in counters.iter().enumerate() {
             update = update.expression_attribute_names(format!("#c{place}"), name);
             // What is only guarded stays as it is.
@@ -223,16 +233,10 @@ impl Commit {
         } else {
             format!(" ADD {}", adds.join(", "))
         };
-        let mut update = update.update_expression(format!("SET kind = :kind{add}{remove}"));
-        let guard = if conditions.is_empty() {
-            Guard::None
-        } else {
-            Guard::Counters
-        };
-        if !conditions.is_empty() {
-            update = update.condition_expression(conditions.join(" AND "));
-        }
-        self.push_update(guard, key, update);
+        let update = update
+            .update_expression(format!("SET kind = :kind{add}{remove}"))
+            .condition_expression(conditions.join(" AND "));
+        self.push_update(Guard::Counters, key, update);
     }
 
     fn push_event(&mut self, program: &ProgramScope) -> Option<EventRef> {
@@ -309,6 +313,12 @@ fn guarded(guard: Option<BalanceGuard>) -> Vec<(&'static str, &'static str, i64)
         None => Vec::new(),
         Some(BalanceGuard::Available(least)) => vec![("available", ">=", least)],
         Some(BalanceGuard::Receivable(was)) => vec![("receivable", "=", was)],
+        Some(BalanceGuard::Whole(was)) => vec![
+            ("available", "=", was.available),
+            ("receivable", "=", was.receivable),
+            ("in_payout", "=", was.in_payout),
+            ("paid", "=", was.paid),
+        ],
         Some(BalanceGuard::Unchanged(was)) => vec![
             ("available", "=", was.available),
             ("receivable", "=", was.receivable),

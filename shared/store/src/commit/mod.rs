@@ -81,6 +81,8 @@ pub enum Guard {
     Budget,
     /// A balance is as it was read, or suffices.
     Balance,
+    /// The participant was not merged into another.
+    NotMerged,
     /// The idempotency key is free.
     IdempotencyKey,
     /// Nothing.
@@ -199,6 +201,8 @@ pub enum BalanceGuard {
     Available(i64),
     /// It is as it was read.
     Unchanged(Balance),
+    /// It is as it was read, with what is listed and what was paid; only what is held may differ.
+    Whole(Balance),
     /// So much is owed by the participant as was read (zero or negative), whatever else was earned
     /// or spent meanwhile.
     Receivable(i64),
@@ -234,8 +238,9 @@ pub struct Commit {
     balances: BTreeMap<(ParticipantId, Unit), Balance>,
     balance_guards: BTreeMap<(ParticipantId, Unit), BalanceGuard>,
     counters: BTreeMap<ParticipantId, BTreeMap<String, Count>>,
+    fenced: BTreeSet<ParticipantId>,
     budgets: BTreeMap<Key, BudgetChange>,
-    fault: Option<CorruptItem>,
+    pub(crate) fault: Option<CorruptItem>,
 }
 
 impl Commit {
@@ -271,6 +276,7 @@ impl Commit {
             balances: BTreeMap::new(),
             balance_guards: BTreeMap::new(),
             counters: BTreeMap::new(),
+            fenced: BTreeSet::new(),
             budgets: BTreeMap::new(),
             fault: None,
         }
@@ -472,6 +478,13 @@ impl Commit {
         self
     }
 
+    /// Insists that a participant was not merged into another: something new is made for them. Whose
+    /// counters change is known to be so anyway.
+    pub fn not_merged(&mut self, participant: ParticipantId) -> &mut Self {
+        self.fenced.insert(participant);
+        self
+    }
+
     /// Drops a counter whose window is over, when the participant's counters are written anyway.
     pub fn forget(&mut self, participant: ParticipantId, counter: &str) -> &mut Self {
         self.forgotten
@@ -652,7 +665,7 @@ impl Commit {
         }
     }
 
-    fn push_put(
+    pub(crate) fn push_put(
         &mut self,
         guard: Guard,
         key: Key,

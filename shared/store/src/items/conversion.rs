@@ -7,7 +7,9 @@ use kith_domain::attribution::{
 };
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
-use kith_domain::conversion::{CodeIs, CodeUse, Content, Conversion, ConversionState};
+use kith_domain::conversion::{
+    CodeIs, CodeUse, Content, Conversion, ConversionReview, ConversionState,
+};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
     ClickId, ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, RewardId,
@@ -121,8 +123,19 @@ pub struct ConversionItem {
     refund_ids: Vec<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     refunded_whole: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    review: Option<ReviewItem>,
     scheme_version: u64,
     version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReviewItem {
+    by: String,
+    #[serde(with = "text")]
+    reason: Name,
+    #[serde(with = "text")]
+    at: Timestamp,
 }
 
 #[expect(
@@ -261,6 +274,11 @@ impl Entity for Conversion {
             refunded: self.refunded,
             refund_ids: self.refund_ids.iter().map(ToString::to_string).collect(),
             refunded_whole: self.refunded_whole,
+            review: self.review.as_ref().map(|review| ReviewItem {
+                by: review.by.clone(),
+                reason: review.reason.clone(),
+                at: review.at,
+            }),
             scheme_version: self.scheme_version,
             version: self.version,
         }
@@ -316,6 +334,11 @@ impl Entity for Conversion {
             refunded: stored.refunded,
             refund_ids: ids(&stored.refund_ids),
             refunded_whole: stored.refunded_whole,
+            review: stored.review.map(|review| ConversionReview {
+                by: review.by,
+                reason: review.reason,
+                at: review.at,
+            }),
             scheme_version: stored.scheme_version,
             version: stored.version,
         }

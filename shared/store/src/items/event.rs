@@ -5,8 +5,8 @@ use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{
-    ClickId, ConversionId, EventId, ParticipantId, PayoutId, ProgramId, ReferralId, RefundId,
-    RewardId, SurveyId,
+    ClickId, ConversionId, EventId, MergeId, ParticipantId, PayoutId, ProgramId, ReferralId,
+    RefundId, RewardId, SurveyId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::text::{EventName, Slug};
@@ -127,6 +127,10 @@ struct FactItem {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     participant_id: Option<ParticipantId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    merge_id: Option<MergeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    merged_into: Option<ParticipantId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     referrer_id: Option<ParticipantId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     referee_id: Option<ParticipantId>,
@@ -206,6 +210,8 @@ impl FactItem {
             payout_id: fact.payout_id,
             survey_id: fact.survey_id,
             participant_id: fact.participant_id,
+            merge_id: fact.merge_id,
+            merged_into: fact.merged_into,
             referrer_id: fact.referrer_id,
             referee_id: fact.referee_id,
             beneficiary_id: fact.beneficiary_id,
@@ -237,6 +243,8 @@ impl FactItem {
             payout_id: self.payout_id,
             survey_id: self.survey_id,
             participant_id: self.participant_id,
+            merge_id: self.merge_id,
+            merged_into: self.merged_into,
             referrer_id: self.referrer_id,
             referee_id: self.referee_id,
             beneficiary_id: self.beneficiary_id,

@@ -4,6 +4,7 @@ mod audit;
 mod click;
 mod conversion;
 mod event;
+mod merge;
 mod money;
 mod offer;
 mod participant;
@@ -21,6 +22,7 @@ pub use click::{ClickItem, VisitorKey};
 pub use conversion::Order;
 pub use event::{Event, RecordedFact, Wake};
 pub use kith_domain::ledger::LedgerReason;
+pub use merge::MergeName;
 pub(crate) use money::MoneyItem;
 pub use money::UnitBalance;
 pub use offer::{Exhausted, StoredOffer};
@@ -28,6 +30,7 @@ pub use participant::{CodeRecord, Lookup};
 pub use payout::{LedgerDay, PresentPayout};
 pub(crate) use payout::{OPEN_LINES, totals_changed};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
+pub(crate) use records::FENCE;
 pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, MailRecord, MailState,
     Posting, ScopeItem, Suppression, TestMail, Use,

@@ -37,6 +37,10 @@ pub struct ParticipantItem {
     #[serde(with = "text")]
     state: ParticipantState,
     codes: Vec<OwnCodeItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    merged_into: Option<ParticipantId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    merged_from: Vec<String>,
     #[serde(with = "text")]
     created_at: Timestamp,
     version: u64,
@@ -74,6 +78,8 @@ impl Entity for Participant {
             consent_source: self.consent.source.clone(),
             state: self.state,
             codes: self.codes.iter().map(code).collect(),
+            merged_into: self.merged_into,
+            merged_from: self.merged_from.iter().map(ToString::to_string).collect(),
             created_at: self.created_at,
             version: self.version,
         }
@@ -100,10 +106,16 @@ impl Entity for Participant {
             },
             state: stored.state,
             codes: stored.codes.into_iter().map(code).collect(),
+            merged_into: stored.merged_into,
+            merged_from: ids(&stored.merged_from),
             created_at: stored.created_at,
             version: stored.version,
         }
     }
+}
+
+fn ids(stored: &[String]) -> Vec<ParticipantId> {
+    stored.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// A mail address does not print, so that it stays out of logs; it is spelled out here alone.
@@ -209,6 +221,8 @@ pub struct ReferralItem {
     referrer_joined_at: Timestamp,
     #[serde(with = "text")]
     state: ReferralState,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    merged: bool,
     version: u64,
 }
 
@@ -229,6 +243,7 @@ impl Entity for Referral {
             first_qualified_at: self.first_qualified_at,
             referrer_joined_at: self.referrer_joined_at,
             state: self.state,
+            merged: self.merged,
             version: self.version,
         }
     }
@@ -238,11 +253,7 @@ impl Entity for Referral {
             id: stored.id,
             referrer_id: stored.referrer_id,
             referee_id: stored.referee_id,
-            path: stored
-                .path
-                .iter()
-                .filter_map(|id| id.parse().ok())
-                .collect(),
+            path: ids(&stored.path),
             created_at: stored.created_at,
             channel: stored.channel,
             touch_at: stored.touch_at,
@@ -250,6 +261,7 @@ impl Entity for Referral {
             first_qualified_at: stored.first_qualified_at,
             referrer_joined_at: stored.referrer_joined_at,
             state: stored.state,
+            merged: stored.merged,
             version: stored.version,
         }
     }

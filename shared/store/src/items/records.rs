@@ -389,6 +389,9 @@ impl Entity for LedgerEntry {
     }
 }
 
+/// The mark on the counters of somebody who was merged: nothing new is made for them.
+pub(crate) const FENCE: &str = "merged_into";
+
 /// A participant's counters, by name. One that was never raised is 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, u64>);
@@ -408,6 +411,23 @@ impl Counters {
     /// The names of the counters.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// The counters, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// Whether none was ever raised.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Who the participant is whose counters these are, if they were merged.
+    #[must_use]
+    pub fn merged_into(item: Option<&Item>) -> Option<ParticipantId> {
+        item?.get(FENCE)?.as_s().ok()?.parse().ok()
     }
 
     /// How high a counter stands.

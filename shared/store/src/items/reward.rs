@@ -100,6 +100,8 @@ pub struct RewardItem {
     usable_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     voucher_code: Option<VoucherCode>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_review: bool,
     history: Vec<TransitionItem>,
     version: u64,
 }
@@ -213,6 +215,7 @@ impl Entity for Reward {
             expires_after_days: self.expires_after_days,
             usable_until: self.expires_at,
             voucher_code: self.voucher_code.clone(),
+            in_review: self.in_review,
             history: self.history.iter().map(step).collect(),
             version: self.version,
         }
@@ -245,6 +248,7 @@ impl Entity for Reward {
             expires_after_days: stored.expires_after_days,
             expires_at: stored.usable_until,
             voucher_code: stored.voucher_code,
+            in_review: stored.in_review,
             history: stored.history.into_iter().map(step).collect(),
             version: stored.version,
         }
