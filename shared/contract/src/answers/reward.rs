@@ -31,8 +31,8 @@ pub enum Value {
 /// A share: 1,000 basis points are 10 %.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct BasisPoints {
-    /// The share.
-    #[schemars(range(min = 1, max = kith_domain::money::BASIS_POINTS_WHOLE), example = 1000)]
+    /// The share; nothing, once a refund has taken all of it back.
+    #[schemars(range(min = 0, max = kith_domain::money::BASIS_POINTS_WHOLE), example = 1000)]
     pub basis_points: u32,
 }
 

@@ -53,7 +53,9 @@ fn follow(route: &'static Route, summary: &'static str) -> Operation {
     if route.method == crate::routes::Method::Head {
         return operation;
     }
-    operation.refuses([Code::NotFound, Code::Internal, Code::Unavailable])
+    operation
+        .refuses([Code::NotFound, Code::Internal, Code::Unavailable])
+        .or_a_page()
 }
 
 fn preflight(route: &'static Route, summary: &'static str) -> Operation {

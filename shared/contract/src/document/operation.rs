@@ -26,6 +26,8 @@ pub struct Operation {
     pub(crate) answers: Vec<Answer>,
     pub(crate) refuses: Vec<Code>,
     pub(crate) yields: Vec<(&'static str, &'static str)>,
+    /// Whether people are refused with a page, though success is none.
+    pub(crate) refuses_with_pages: bool,
 }
 
 /// What a call sends.
@@ -76,6 +78,7 @@ pub(crate) fn op(route: &'static Route, tag: &'static str, summary: &'static str
         answers: Vec::new(),
         refuses: Vec::new(),
         yields: Vec::new(),
+        refuses_with_pages: false,
     }
 }
 
@@ -207,9 +210,15 @@ impl Operation {
         self
     }
 
+    /// People get a page where programs get a problem.
+    pub(crate) fn or_a_page(mut self) -> Self {
+        self.refuses_with_pages = true;
+        self
+    }
+
     /// Whether it answers with pages of HTML.
     pub(crate) fn is_page(&self) -> bool {
         let mut answers = self.answers.iter().flat_map(|answer| &answer.contents);
-        answers.any(|content| content.media == HTML)
+        self.refuses_with_pages || answers.any(|content| content.media == HTML)
     }
 }

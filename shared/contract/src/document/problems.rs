@@ -64,6 +64,11 @@ pub(crate) fn responses(operation: &Operation) -> BTreeMap<u16, (String, Value)>
     for status in OF_THE_GATEWAY {
         by_status.entry(status).or_default();
     }
+    let is_head = operation.route.method == Method::Head;
+    let absent = (is_head && operation.route.path.contains('{')).then(|| {
+        let response = json!({"description": "There is no such thing."});
+        (404, ("404_head".to_owned(), response))
+    });
     let named = |(status, codes): (u16, BTreeSet<Code>)| {
         let mut response = response(status, &codes);
         let mut name = name(status, &codes);
@@ -74,7 +79,7 @@ pub(crate) fn responses(operation: &Operation) -> BTreeMap<u16, (String, Value)>
         }
         (status, (name, response))
     };
-    by_status.into_iter().map(named).collect()
+    by_status.into_iter().map(named).chain(absent).collect()
 }
 
 fn name(status: u16, codes: &BTreeSet<Code>) -> String {

@@ -1,6 +1,5 @@
 use kith_domain::api_key::KeyState;
 use kith_domain::audit::OBJECT_CHARS_MAX;
-use kith_domain::channel::Channel;
 use kith_domain::conversion::ConversionState;
 use kith_domain::fact::FactKind;
 use kith_domain::id::ParticipantId;
@@ -216,13 +215,10 @@ pub struct NpsFilter {
 #[derive(Debug, JsonSchema)]
 pub struct LinkQuery {
     /// Through which channel; anything else counts as `other`.
-    #[schemars(with = "Option<Word<Channel>>")]
     pub ch: Option<String>,
     /// Where on the shop's site: a path, or a URL on an allowed host. Anything else is ignored.
-    #[schemars(length(max = kith_domain::destination::TO_BYTES_MAX))]
     pub to: Option<String>,
-    /// The mail that the link stood in: signed, opaque.
-    #[schemars(length(max = kith_domain::destination::MAIL_ID_BYTES_MAX))]
+    /// The mail that the link stood in: signed, opaque. Anything else is ignored.
     pub m: Option<String>,
 }
 
