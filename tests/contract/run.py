@@ -166,7 +166,9 @@ def command(options, bundle, folder):
         words = {"base_url": bundle.url, "operator_key": TEST_KEY, "live_operator_key": LIVE_KEY}
         variables = [part for name, value in words.items() for part in ("--env-var", f"{name}={value}")]
         return [tool, "run", str(COLLECTION), "--bail", "folder", *variables, *rest]
-    settings = configuration(seed(bundle), folder)
+    words = seed(bundle)
+    os.environ.update(KITH_KEY=TEST_KEY, KITH_PROGRAM=words["program"][0], KITH_HOOKS=str(HERE / "hooks.py"))
+    settings = configuration(words, folder)
     return [tool, "--config-file", str(settings), "run", str(DOCUMENT), "--url", bundle.url, *rest]
 
 
@@ -182,9 +184,9 @@ def main():
     log = folder / f"{options.kind}-bundle.log"
     bundle = Bundle(options.binary, log)
     try:
-        environment = {**os.environ, "KITH_KEY": TEST_KEY, "KITH_URL": bundle.url, "PYTHONPATH": str(HERE)}
+        call = command(options, bundle, folder)
         started = time.monotonic()
-        status = subprocess.run(command(options, bundle, folder), env=environment).returncode
+        status = subprocess.run(call).returncode
         print(f"{options.kind}: {time.monotonic() - started:.0f} s, exit status {status}")
         if bundle.process.poll() is not None:
             print(f"the bundle ended on its own; see {log}")
