@@ -13,8 +13,9 @@ use kith_domain::text::Name;
 use kith_edge::Invocation;
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
+use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request, Response};
-use kith_edge::json::{self, Faults};
+use kith_edge::json;
 use kith_edge::session::{Ended, Session};
 use kith_edge::wire;
 use kith_store::items::Counters;
@@ -149,8 +150,8 @@ async fn write(
 }
 
 fn read(request: &Request) -> Result<Name, Problem> {
+    let mut faults = Fields::no_query(request);
     let mut body = json::body(request)?;
-    let mut faults = Faults::default();
     let reason = body.required("reason", &mut faults, json::text::<Name>);
     body.finish(&mut faults);
     let (reason,) = faults.all((reason,))?;
