@@ -190,6 +190,8 @@ pub struct Attribution {
     pub reason: Reason,
     /// The model that was in force.
     pub model: AttributionModel,
+    /// The window that was in force, in days; what was recorded before it was kept has none.
+    pub window_days: Option<u16>,
     /// Everything that was looked at, in the order of looking.
     pub considered: Vec<Considered>,
     /// Who decided it, if not the rules.
@@ -293,7 +295,7 @@ pub fn attribute(
             ..Candidate::of(TouchKind::Code)
         });
     }
-    decision.close(policy.model)
+    decision.close(policy)
 }
 
 /// The touches of genuine tokens in the order of the model, each click once.
@@ -407,7 +409,7 @@ impl Deciding {
         });
     }
 
-    fn close(self, model: AttributionModel) -> Attribution {
+    fn close(self, policy: AttributionPolicy) -> Attribution {
         let fell_through = || match self.considered.first().map(|first| first.outcome) {
             Some(Outcome::OutsideWindow) => Reason::OutsideWindow,
             Some(Outcome::BadToken) => Reason::BadToken,
@@ -423,7 +425,8 @@ impl Deciding {
         Attribution {
             chosen: self.chosen,
             reason,
-            model,
+            model: policy.model,
+            window_days: Some(policy.window_days),
             considered: self.considered,
             by_hand: None,
         }
@@ -458,6 +461,7 @@ pub fn by_hand(
         }),
         reason: Reason::Manual,
         model: earlier.model,
+        window_days: earlier.window_days,
         considered,
         by_hand: Some(by_hand),
     }

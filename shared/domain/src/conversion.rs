@@ -292,6 +292,62 @@ pub fn check_occurred_at(at: Timestamp, now: Timestamp) -> Result<(), OccurredAt
     }
 }
 
+/// What tests of several rules are about.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::attribution::Reason;
+    use crate::program::AttributionModel;
+
+    const ZERO: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// A qualified purchase for that much, of nobody's.
+    pub(crate) fn conversion(amount: Option<Money>) -> Conversion {
+        Conversion {
+            id: ConversionId::floor_of(ZERO),
+            program: ProgramId::floor_of(ZERO),
+            content: Content {
+                event: "purchase".parse().unwrap(),
+                external_id: "order-1".parse().unwrap(),
+                referee_external_id: None,
+                referee_email: None,
+                amount,
+                country: None,
+                metadata: Metadata::default(),
+                occurred_at: None,
+            },
+            state: ConversionState::Qualified,
+            occurred_at: ZERO,
+            recorded_at: ZERO,
+            referee_id: ParticipantId::floor_of(ZERO),
+            referral_id: None,
+            attribution: Attribution {
+                chosen: None,
+                reason: Reason::NoTouch,
+                model: AttributionModel::LastClick,
+                considered: Vec::new(),
+                by_hand: None,
+                window_days: Some(30),
+            },
+            reward_ids: Vec::new(),
+            skipped: Vec::new(),
+            codes: Vec::new(),
+            number: None,
+            referral_number: None,
+            referees: None,
+            upline: Vec::new(),
+            bound_at: None,
+            new_customer: None,
+            refunded: 0,
+            refund_ids: Vec::new(),
+            refunded_whole: false,
+            review: None,
+            scheme_version: 1,
+            version: 1,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ pub mod code;
 pub mod conversion;
 pub mod destination;
 pub mod email;
+pub mod explanation;
 pub mod fact;
 pub mod id;
 pub mod incentive;

@@ -138,6 +138,21 @@ impl Money {
     }
 }
 
+/// As people write it: 20.00 EUR.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.currency.code();
+        let decimals = usize::from(self.currency.exponent());
+        let sign = if self.minor < 0 { "-" } else { "" };
+        let width = decimals.saturating_add(1);
+        let digits = format!("{:0>width$}", self.minor.unsigned_abs());
+        match digits.split_at_checked(digits.len().saturating_sub(decimals)) {
+            Some((whole, part)) if !part.is_empty() => write!(f, "{sign}{whole}.{part} {code}"),
+            Some(_) | None => write!(f, "{sign}{digits} {code}"),
+        }
+    }
+}
+
 /// The longest [`Sku`], in bytes.
 pub const SKU_BYTES_MAX: usize = 64;
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::code::VoucherCode;
 use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
+use crate::incentive::Limit;
 use crate::money::{Money, Sku, Unit};
 use crate::program::{ProgramState, days};
 use crate::text::Slug;
@@ -416,8 +417,8 @@ words! {
 /// A limit or budget that a reward counts towards, as it stood when the reward was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitApplied {
-    /// The limit, as the API names it.
-    pub limit: &'static str,
+    /// The limit.
+    pub limit: Limit,
     /// How much of it was used before: rewards, or minor units of a budget.
     pub used_before: i64,
     /// How much there is of it.

@@ -268,11 +268,10 @@ mod tests {
 
     use crate::attribution::{Attribution, Chosen, Reason};
     use crate::conversion::Content;
+    use crate::conversion::testing::conversion;
     use crate::id::{ProgramId, RewardId};
     use crate::incentive::{Conditions, Grant, Limits, RewardRule};
-    use crate::program::AttributionModel;
     use crate::reward::{RewardState, Transition};
-    use crate::text::Metadata;
 
     fn eur(minor: i64) -> Money {
         Money::new(minor, "EUR".parse().unwrap())
@@ -303,24 +302,17 @@ mod tests {
     /// The nth purchase, an hour after the one before, of a new referee of Ann's.
     fn purchase(number: u8, cents: i64) -> Conversion {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(i64::from(number));
+        let conversion = conversion(Some(eur(cents)));
         Conversion {
             id: ConversionId::new(at, [number; 10]),
             program: ProgramId::floor_of(at),
             content: Content {
-                event: "purchase".parse().unwrap(),
                 external_id: format!("order-{number}").parse().unwrap(),
-                referee_external_id: None,
-                referee_email: None,
-                amount: Some(eur(cents)),
-                country: None,
-                metadata: Metadata::default(),
-                occurred_at: None,
+                ..conversion.content
             },
-            state: ConversionState::Qualified,
             occurred_at: at,
             recorded_at: at,
             referee_id: person(100 + number),
-            referral_id: None,
             attribution: Attribution {
                 chosen: Some(Chosen {
                     referrer_id: person(1),
@@ -330,25 +322,13 @@ mod tests {
                     touch_at: None,
                 }),
                 reason: Reason::Code,
-                model: AttributionModel::LastClick,
-                considered: Vec::new(),
-                by_hand: None,
+                ..conversion.attribution
             },
-            reward_ids: Vec::new(),
-            skipped: Vec::new(),
-            codes: Vec::new(),
             number: Some(1),
             referral_number: Some(u64::from(number)),
             referees: Some(u64::from(number)),
-            upline: Vec::new(),
             bound_at: Some(at),
-            new_customer: None,
-            refunded: 0,
-            refund_ids: Vec::new(),
-            refunded_whole: false,
-            review: None,
-            scheme_version: 1,
-            version: 1,
+            ..conversion
         }
     }
 

@@ -4,6 +4,7 @@ use kith_domain::attribution::{self as domain, Outcome, Reason, TouchKind};
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{self, CodeIs, ConversionState};
+use kith_domain::explanation;
 use kith_domain::id::{ClickId, ConversionId, ParticipantId, ReferralId};
 use kith_domain::incentive::{self, SkipReason};
 use kith_domain::program::AttributionModel;
@@ -111,8 +112,13 @@ pub struct Attribution {
     pub channel: Option<Word<Channel>>,
     /// Which touch counts where several hold.
     pub model: Word<AttributionModel>,
+    /// How long before the conversion a touch may lie, in days; `null` where that was not kept yet.
+    pub window_days: Option<u16>,
     /// Why it is attributed, or why it is not.
     pub reason: Word<Reason>,
+    /// The same in a sentence, for people.
+    #[schemars(example = &"The order belongs to nobody. The link with the code ANN was opened on 2 March 2026; the order came 45 days later, and the window is 30 days.")]
+    pub explanation: String,
     /// Who attributed it by hand; `null` if nobody did.
     pub by_hand: Option<ByHand>,
     /// Every touch that was looked at, in this order.
@@ -151,6 +157,9 @@ pub struct Considered {
     pub at: Option<At>,
     /// What came of it.
     pub outcome: Word<Outcome>,
+    /// The same in a sentence, with the facts of the case.
+    #[schemars(example = &"The order came with the code ANN, but nobody in this program has it.")]
+    pub explanation: String,
 }
 
 /// An incentive that gave nothing.
@@ -164,6 +173,9 @@ pub struct Skipped {
     /// themselves.
     #[schemars(schema_with = "skip_reasons")]
     pub reason: &'static str,
+    /// The same in a sentence, with the facts of the case.
+    #[schemars(example = &"The order was 12.00 EUR; this reward asks for at least 20.00 EUR.")]
+    pub explanation: String,
 }
 
 fn skip_reasons(generator: &mut SchemaGenerator) -> Schema {
@@ -211,7 +223,11 @@ pub fn conversion_with_refunds(
         recorded_at: conversion.recorded_at.into(),
         attribution: attribution(conversion),
         rewards: rewards.iter().map(super::reward_in_conversion).collect(),
-        skipped: conversion.skipped.iter().map(skipped).collect(),
+        skipped: conversion
+            .skipped
+            .iter()
+            .map(|one| skipped(conversion, one))
+            .collect(),
         codes: conversion.codes.iter().map(code).collect(),
         refunded,
         refunds: refunds.iter().map(super::refund).collect(),
@@ -231,6 +247,7 @@ fn attribution(conversion: &conversion::Conversion) -> Attribution {
         reason,
         model,
         considered,
+        window_days,
     } = &conversion.attribution;
     let chosen = chosen.as_ref();
     Attribution {
@@ -245,16 +262,18 @@ fn attribution(conversion: &conversion::Conversion) -> Attribution {
         click_id: chosen.and_then(|chosen| chosen.click_id).map(Spelled),
         channel: chosen.and_then(|chosen| chosen.channel).map(Word),
         model: Word(*model),
+        window_days: *window_days,
         reason: Word(*reason),
+        explanation: explanation::attribution(conversion),
         by_hand: by_hand.as_ref().map(|hand| ByHand {
             by: hand.by.clone(),
             reason: hand.reason.clone().into(),
         }),
-        considered: considered.iter().map(touch).collect(),
+        considered: considered.iter().map(|one| touch(conversion, one)).collect(),
     }
 }
 
-fn touch(considered: &domain::Considered) -> Considered {
+fn touch(conversion: &conversion::Conversion, considered: &domain::Considered) -> Considered {
     Considered {
         touch: considered.touch.into(),
         click_id: considered.click_id.map(Spelled),
@@ -262,14 +281,16 @@ fn touch(considered: &domain::Considered) -> Considered {
         referrer_id: considered.referrer_id.map(Spelled),
         at: considered.at.map(At),
         outcome: considered.outcome.into(),
+        explanation: explanation::touch(conversion, considered),
     }
 }
 
-fn skipped(skipped: &incentive::Skipped) -> Skipped {
+fn skipped(conversion: &conversion::Conversion, skipped: &incentive::Skipped) -> Skipped {
     Skipped {
         incentive_id: skipped.incentive_id.clone().into(),
         beneficiary: skipped.beneficiary.into(),
         reason: skipped.reason.as_str(),
+        explanation: explanation::skipped(conversion, skipped),
     }
 }
 

@@ -104,7 +104,7 @@ fn check(check: &domain::Check) -> Check {
 
 fn limit(limit: &reward::LimitApplied) -> LimitApplied {
     LimitApplied {
-        limit: limit.limit,
+        limit: limit.limit.as_str(),
         used_before: limit.used_before,
         cap: limit.cap,
     }

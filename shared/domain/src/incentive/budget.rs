@@ -23,7 +23,7 @@
 
 use super::Incentive;
 use super::RewardRule;
-use super::limits::BudgetWindow;
+use super::limits::{BudgetWindow, Limit};
 use crate::money::Money;
 use crate::rates::Rates;
 
@@ -37,8 +37,8 @@ const COST_UNKNOWN: i64 = 100;
 /// What a reward takes from one shard of a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetTake {
-    /// The budget, as the API names it.
-    pub limit: &'static str,
+    /// The budget.
+    pub limit: Limit,
     /// The window that it is counted in.
     pub window: String,
     /// The shard.

@@ -253,7 +253,7 @@ impl Condition {
                 asked.new_referee_only.then_some(())?;
                 match facts.new_customer {
                     Some(new) => new,
-                    None => return Some(Err(SkipReason::NEW_CUSTOMER_UNKNOWN)),
+                    None => return Some(Err(SkipReason::NewCustomerUnknown)),
                 }
             }
             Self::WithinMonthsOfReferral => {
@@ -291,14 +291,14 @@ impl Condition {
         Some(if held {
             Ok(())
         } else {
-            Err(SkipReason::condition(self))
+            Err(SkipReason::Condition(self))
         })
     }
 }
 
 /// The conversion's amount in the currency of what it is compared with.
 fn amount_in(bound: Money, facts: &Facts<'_>, seen: &mut Seen) -> Result<Money, SkipReason> {
-    let amount = facts.amount.ok_or(SkipReason::NO_AMOUNT)?;
+    let amount = facts.amount.ok_or(SkipReason::NoAmount)?;
     seen.convert(facts.rates, amount, bound.currency)
 }
 

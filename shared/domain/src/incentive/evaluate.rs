@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use super::budget::{BudgetTake, take_from_budget};
 use super::conditions::Condition;
 use super::limits::{LimitSubject, LimitUse};
+use super::shortfall::Shortfall;
 use super::skip::SkipReason;
 use super::value::value_of;
 use super::{Grant, Incentive};
@@ -124,6 +125,8 @@ pub struct Skipped {
     pub beneficiary: Beneficiary,
     /// Why not.
     pub reason: SkipReason,
+    /// What it asked for and did not find; `None` where the reason and the conversion say it all.
+    pub shortfall: Option<Shortfall>,
     /// The window of the budget that could not pay for it, if that was the reason. Said once, where
     /// it is decided; not kept.
     pub budget: Option<String>,
@@ -231,9 +234,7 @@ impl Seen {
         to: Currency,
     ) -> Result<Money, SkipReason> {
         self.rates |= money.currency != to;
-        rates
-            .convert(money, to)
-            .ok_or(SkipReason::CURRENCY_MISMATCH)
+        rates.convert(money, to).ok_or(SkipReason::CurrencyMismatch)
     }
 
     pub(super) fn used_rates(&self) -> bool {
@@ -270,6 +271,7 @@ pub fn evaluate(incentives: &[Incentive], facts: &Facts<'_>, used: &impl Used) -
                 incentive_id: incentive.id.clone(),
                 beneficiary: incentive.beneficiary,
                 reason,
+                shortfall: Shortfall::of(incentive, reason, facts, used),
                 budget,
             }),
         }
@@ -291,15 +293,15 @@ fn judge(
 ) -> Result<Earned, Refusal> {
     seen.rates = false;
     if !facts.gives_rewards {
-        return Err(SkipReason::PROGRAM_PAUSED.into());
+        return Err(SkipReason::ProgramPaused.into());
     }
     let redeemed = incentive.grant == Grant::AtCheckout;
     if redeemed && facts.offer != Some(&incentive.id) {
-        return Err(SkipReason::NO_OFFER.into());
+        return Err(SkipReason::NoOffer.into());
     }
-    let party = party(incentive.beneficiary, facts).ok_or(SkipReason::NO_UPLINE)?;
+    let party = party(incentive.beneficiary, facts).ok_or(SkipReason::NoUpline)?;
     if !party.active {
-        return Err(SkipReason::BENEFICIARY_SUSPENDED.into());
+        return Err(SkipReason::BeneficiarySuspended.into());
     }
     for condition in Condition::ALL {
         if let Some(verdict) = condition.judge(&incentive.conditions, facts, seen) {
@@ -342,7 +344,7 @@ fn within_limits(uses: &[LimitUse], used: &impl Used) -> Result<Vec<LimitApplied
     for limit in uses {
         let before = used.counter(limit.subject, &limit.counter);
         if before >= u64::from(limit.cap) {
-            return Err(SkipReason::limit(limit.limit));
+            return Err(SkipReason::Limit(limit.limit));
         }
         applied.push(LimitApplied {
             limit: limit.limit,
@@ -366,7 +368,7 @@ fn within_budgets(
         // What a budget cannot count, it cannot allow: a scheme is not saved without a cost.
         let cost = incentive
             .cost_of(value)
-            .ok_or(SkipReason::CURRENCY_MISMATCH)?;
+            .ok_or(SkipReason::CurrencyMismatch)?;
         let cost = seen.convert(facts.rates, cost, window.cap.currency)?.minor;
         let stands: Vec<i64> = (0..window.shards)
             .map(|shard| used.budget(&incentive.id, &window.window, shard))
@@ -374,7 +376,7 @@ fn within_budgets(
         let taken = take_from_budget(&window, &stands, cost, facts.spread);
         let Some(taken) = taken else {
             return Err(Refusal {
-                reason: SkipReason::limit(window.limit),
+                reason: SkipReason::Limit(window.limit),
                 budget: Some(window.window),
             });
         };

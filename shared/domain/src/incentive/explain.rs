@@ -42,8 +42,18 @@ pub fn explain(incentive: &Incentive, facts: &Facts<'_>) -> Vec<Check> {
 }
 
 fn metadata_check(asked: &MetadataCondition, facts: &Facts<'_>) -> Check {
+    Check {
+        condition: Condition::Metadata.as_str(),
+        required: metadata_required(asked),
+        actual: facts.metadata.get(&asked.key).map(shown),
+        held: asked.holds(facts.metadata),
+    }
+}
+
+/// What a condition asks of one entry of the metadata.
+pub(super) fn metadata_required(asked: &MetadataCondition) -> String {
     let key = &asked.key;
-    let required = match &asked.test {
+    match &asked.test {
         MetadataTest::Equals(value) => format!("{key} is {}", shown(value)),
         MetadataTest::In(values) => {
             let values = values.iter().map(shown).collect::<Vec<_>>();
@@ -53,12 +63,6 @@ fn metadata_check(asked: &MetadataCondition, facts: &Facts<'_>) -> Check {
         MetadataTest::AtMost(bound) => format!("{key} is at most {bound}"),
         MetadataTest::Exists(true) => format!("{key} is there"),
         MetadataTest::Exists(false) => format!("{key} is not there"),
-    };
-    Check {
-        condition: Condition::Metadata.as_str(),
-        required,
-        actual: facts.metadata.get(key).map(shown),
-        held: asked.holds(facts.metadata),
     }
 }
 
@@ -75,9 +79,13 @@ fn required(condition: Condition, asked: &Conditions, facts: &Facts<'_>) -> Stri
             let until = |months| format!("until {}", months_after(facts.bound_at, months));
             some(asked.within_months_of_referral.map(until))
         }
-        Condition::MinimumAmount => some(asked.minimum_amount.map(|least| at_least(amount(least)))),
+        Condition::MinimumAmount => some(
+            asked
+                .minimum_amount
+                .map(|least| at_least(least.to_string())),
+        ),
         Condition::MaximumAmount => {
-            let at_most = |most| format!("at most {}", amount(most));
+            let at_most = |most| format!("at most {most}");
             some(asked.maximum_amount.map(at_most))
         }
         Condition::FirstConversionOnly => "1".to_owned(),
@@ -115,25 +123,9 @@ fn compared(bound: Option<Money>, facts: &Facts<'_>) -> Option<String> {
     let found = facts.amount?;
     let converted = facts.rates.convert(found, bound?.currency);
     Some(match converted.filter(|converted| *converted != found) {
-        Some(converted) => format!("{} ({})", amount(found), amount(converted)),
-        None => amount(found),
+        Some(converted) => format!("{found} ({converted})"),
+        None => found.to_string(),
     })
-}
-
-/// An amount as people write it: 20.00 EUR.
-fn amount(money: Money) -> String {
-    let code = money.currency.code();
-    let decimals = usize::from(money.currency.exponent());
-    let sign = if money.minor < 0 { "-" } else { "" };
-    let digits = format!(
-        "{:0>width$}",
-        money.minor.unsigned_abs(),
-        width = decimals.saturating_add(1)
-    );
-    match digits.split_at_checked(digits.len().saturating_sub(decimals)) {
-        Some((whole, part)) if !part.is_empty() => format!("{sign}{whole}.{part} {code}"),
-        Some(_) | None => format!("{sign}{digits} {code}"),
-    }
 }
 
 fn range(numbers: NumberRange) -> String {
@@ -148,7 +140,7 @@ fn at_least(bound: String) -> String {
     format!("at least {bound}")
 }
 
-fn one_of(values: impl Iterator<Item = impl ToString>) -> String {
+pub(super) fn one_of(values: impl Iterator<Item = impl ToString>) -> String {
     let values: Vec<String> = values.map(|value| value.to_string()).collect();
     format!("one of {}", values.join(", "))
 }

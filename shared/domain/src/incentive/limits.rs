@@ -4,21 +4,32 @@ use jiff::tz::TimeZone;
 
 use super::Incentive;
 use crate::money::Money;
+use crate::words::words;
 
 /// The largest limit on the number of rewards.
 pub const LIMIT_MAX: u32 = 1_000_000;
 
-/// Every limit and budget, as the API names them.
-pub(super) const NAMES: [&str; 8] = [
-    "per_referrer_per_day",
-    "per_referrer_per_week",
-    "per_referrer_per_month",
-    "per_referrer",
-    "per_referee",
-    "budget_per_day",
-    "budget_per_month",
-    "budget",
-];
+words! {
+    /// A limit or budget by its name, in the order in which they are judged.
+    pub enum Limit {
+        /// [`Limits::per_referrer_per_day`].
+        PerReferrerPerDay = "per_referrer_per_day",
+        /// [`Limits::per_referrer_per_week`].
+        PerReferrerPerWeek = "per_referrer_per_week",
+        /// [`Limits::per_referrer_per_month`].
+        PerReferrerPerMonth = "per_referrer_per_month",
+        /// [`Limits::per_referrer`].
+        PerReferrer = "per_referrer",
+        /// [`Limits::per_referee`].
+        PerReferee = "per_referee",
+        /// [`Limits::budget_per_day`].
+        BudgetPerDay = "budget_per_day",
+        /// [`Limits::budget_per_month`].
+        BudgetPerMonth = "budget_per_month",
+        /// [`Limits::budget`].
+        Budget = "budget",
+    }
+}
 
 /// How many rewards an incentive gives at most, and for how much money, counted over rewards made and
 /// not cancelled.
@@ -54,8 +65,8 @@ pub enum LimitSubject {
 /// A limit at an instant: whose counter, under which name, and how high it may get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitUse {
-    /// The limit, as the API names it.
-    pub limit: &'static str,
+    /// The limit.
+    pub limit: Limit,
     /// Whose counter.
     pub subject: LimitSubject,
     /// The counter's name in its subject's item: incentive and window.
@@ -67,8 +78,8 @@ pub struct LimitUse {
 /// A budget at an instant: in which window it is counted, and how high it may get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetWindow {
-    /// The budget, as the API names it.
-    pub limit: &'static str,
+    /// The budget.
+    pub limit: Limit,
     /// The window: `day#2026-03-01`, `month#2026-03`, `ever`.
     pub window: String,
     /// The most that may be spent in it.
@@ -93,20 +104,34 @@ impl Incentive {
         let date = now.to_zoned(TimeZone::UTC).date();
         let id = &self.id;
         let limits = &self.limits;
-        let [day, week, month, ever, referee, ..] = NAMES;
         let referrer = LimitSubject::Referrer;
         let windows = [
-            (day, limits.per_referrer_per_day, referrer, day_of(date)),
-            (week, limits.per_referrer_per_week, referrer, week_of(date)),
             (
-                month,
+                Limit::PerReferrerPerDay,
+                limits.per_referrer_per_day,
+                referrer,
+                day_of(date),
+            ),
+            (
+                Limit::PerReferrerPerWeek,
+                limits.per_referrer_per_week,
+                referrer,
+                week_of(date),
+            ),
+            (
+                Limit::PerReferrerPerMonth,
                 limits.per_referrer_per_month,
                 referrer,
                 month_of(date),
             ),
-            (ever, limits.per_referrer, referrer, "ever".to_owned()),
             (
-                referee,
+                Limit::PerReferrer,
+                limits.per_referrer,
+                referrer,
+                "ever".to_owned(),
+            ),
+            (
+                Limit::PerReferee,
                 limits.per_referee,
                 LimitSubject::Referee,
                 "referee".to_owned(),
@@ -130,11 +155,14 @@ impl Incentive {
     pub fn budgets(&self, now: Timestamp) -> Vec<BudgetWindow> {
         let date = now.to_zoned(TimeZone::UTC).date();
         let limits = &self.limits;
-        let [.., day, month, ever] = NAMES;
         let windows = [
-            (day, limits.budget_per_day, day_of(date)),
-            (month, limits.budget_per_month, month_of(date)),
-            (ever, limits.budget, "ever".to_owned()),
+            (Limit::BudgetPerDay, limits.budget_per_day, day_of(date)),
+            (
+                Limit::BudgetPerMonth,
+                limits.budget_per_month,
+                month_of(date),
+            ),
+            (Limit::Budget, limits.budget, "ever".to_owned()),
         ];
         windows
             .into_iter()
@@ -249,9 +277,9 @@ mod tests {
         assert_eq!(
             over,
             [
-                "per_referrer_per_day",
-                "per_referrer_per_week",
-                "per_referrer_per_month"
+                Limit::PerReferrerPerDay,
+                Limit::PerReferrerPerWeek,
+                Limit::PerReferrerPerMonth,
             ]
         );
         assert!(!window_is_over("conversions#purchase", later));

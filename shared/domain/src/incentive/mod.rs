@@ -9,6 +9,7 @@ mod conditions;
 mod evaluate;
 mod explain;
 mod limits;
+mod shortfall;
 mod skip;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,7 +23,8 @@ pub use conditions::{
 };
 pub use evaluate::{Earned, Evaluation, Facts, Party, Skipped, Span, Used, evaluate};
 pub use explain::{Check, explain};
-pub use limits::{BudgetWindow, LIMIT_MAX, LimitSubject, LimitUse, Limits, window_is_over};
+pub use limits::{BudgetWindow, LIMIT_MAX, Limit, LimitSubject, LimitUse, Limits, window_is_over};
+pub use shortfall::{SHORTFALL_CHARS_MAX, Shortfall};
 pub use skip::{SkipReason, UnknownReason};
 pub use value::{Computation, compute};
 

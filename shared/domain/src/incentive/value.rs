@@ -29,7 +29,7 @@ pub struct Computation {
 /// What an incentive gives for an amount, to a referrer with so many qualified referees.
 ///
 /// # Errors
-/// [`SkipReason::NO_AMOUNT`], [`SkipReason::CURRENCY_MISMATCH`], [`SkipReason::ZERO_VALUE`].
+/// [`SkipReason::NoAmount`], [`SkipReason::CurrencyMismatch`], [`SkipReason::ZeroValue`].
 pub fn compute(
     incentive: &Incentive,
     amount: Option<Money>,
@@ -70,8 +70,8 @@ pub(super) fn value_of(
             basis_points,
             maximum,
         } => {
-            let base = amount.ok_or(SkipReason::NO_AMOUNT)?;
-            let too_large = |_| SkipReason::ZERO_VALUE;
+            let base = amount.ok_or(SkipReason::NoAmount)?;
+            let too_large = |_| SkipReason::ZeroValue;
             let share = base.share_floor(basis_points).map_err(too_large)?;
             let maximum = match maximum {
                 Some(maximum) => Some(seen.convert(rates, maximum, base.currency)?),
@@ -92,9 +92,20 @@ pub(super) fn value_of(
         }
     };
     if computed.value.number() <= 0 {
-        return Err(SkipReason::ZERO_VALUE);
+        return Err(SkipReason::ZeroValue);
     }
     Ok(computed)
+}
+
+/// The most that a share may come to, with so many referees.
+pub(super) fn largest_share(incentive: &Incentive, standing: u64) -> Option<Money> {
+    match incentive.rule_for(standing).0 {
+        RewardRule::Percentage { maximum, .. } => *maximum,
+        RewardRule::Cash(_)
+        | RewardRule::Discount(_)
+        | RewardRule::Points(_)
+        | RewardRule::FreeProduct { .. } => None,
+    }
 }
 
 /// With how many referees the reward is that of the same tier.

@@ -3,14 +3,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::attribution::{Attribution, Reason};
-use crate::conversion::{Content, ConversionState};
+use crate::conversion::testing::conversion;
 use crate::id::ParticipantId;
 use crate::ledger::{Account, Balance, check};
 use crate::money::{AMOUNT_MAX, Unit};
-use crate::program::AttributionModel;
 use crate::reward::{Beneficiary, Discount, RewardEvent, RewardSource, Transition};
-use crate::text::Metadata;
 
 const ZERO: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -24,50 +21,6 @@ fn usd(minor: i64) -> Money {
 
 fn euros() -> Unit {
     Unit::Currency(eur(0).currency)
-}
-
-fn conversion(amount: Option<Money>) -> Conversion {
-    Conversion {
-        id: ConversionId::floor_of(ZERO),
-        program: ProgramId::floor_of(ZERO),
-        content: Content {
-            event: "purchase".parse().unwrap(),
-            external_id: "order-1".parse().unwrap(),
-            referee_external_id: None,
-            referee_email: None,
-            amount,
-            country: None,
-            metadata: Metadata::default(),
-            occurred_at: None,
-        },
-        state: ConversionState::Qualified,
-        occurred_at: ZERO,
-        recorded_at: ZERO,
-        referee_id: ParticipantId::floor_of(ZERO),
-        referral_id: None,
-        attribution: Attribution {
-            chosen: None,
-            reason: Reason::NoTouch,
-            model: AttributionModel::LastClick,
-            considered: Vec::new(),
-            by_hand: None,
-        },
-        reward_ids: Vec::new(),
-        skipped: Vec::new(),
-        codes: Vec::new(),
-        number: None,
-        referral_number: None,
-        referees: None,
-        upline: Vec::new(),
-        bound_at: None,
-        new_customer: None,
-        refunded: 0,
-        refund_ids: Vec::new(),
-        refunded_whole: false,
-        review: None,
-        scheme_version: 1,
-        version: 1,
-    }
 }
 
 /// A reward in a state; one that was used was issued before.

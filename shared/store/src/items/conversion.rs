@@ -23,6 +23,7 @@ use kith_domain::text::{
 use serde::{Deserialize, Serialize};
 
 use super::MoneyItem;
+use super::shortfall::ShortfallItem;
 use crate::item::{Entity, text, text_option};
 
 /// An order: where a conversion and the refunds that came before it meet.
@@ -178,6 +179,8 @@ struct AttributionItem {
     reason: Reason,
     #[serde(with = "text")]
     model: AttributionModel,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window_days: Option<u16>,
     considered: Vec<ConsideredItem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by_hand: Option<ByHandItem>,
@@ -214,6 +217,8 @@ struct SkippedItem {
     beneficiary: Beneficiary,
     #[serde(with = "text")]
     reason: SkipReason,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shortfall: Option<ShortfallItem>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -237,6 +242,7 @@ impl Entity for Conversion {
             incentive_id: skipped.incentive_id.clone(),
             beneficiary: skipped.beneficiary,
             reason: skipped.reason,
+            shortfall: skipped.shortfall.as_ref().map(ShortfallItem::of),
         };
         ConversionItem {
             id: self.id,
@@ -294,6 +300,7 @@ impl Entity for Conversion {
             incentive_id: item.incentive_id,
             beneficiary: item.beneficiary,
             reason: item.reason,
+            shortfall: item.shortfall.map(ShortfallItem::read),
             budget: None,
         };
         Self {
@@ -386,6 +393,7 @@ impl AttributionItem {
             touch_at: chosen.and_then(|chosen| chosen.touch_at),
             reason: attribution.reason,
             model: attribution.model,
+            window_days: attribution.window_days,
             considered: attribution.considered.iter().map(considered).collect(),
             by_hand: attribution.by_hand.as_ref().map(|hand| ByHandItem {
                 by: hand.by.clone(),
@@ -413,6 +421,7 @@ impl AttributionItem {
             }),
             reason: self.reason,
             model: self.model,
+            window_days: self.window_days,
             considered: self.considered.into_iter().map(considered).collect(),
             by_hand: self.by_hand.map(|hand| ByHand {
                 by: hand.by,

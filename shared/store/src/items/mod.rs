@@ -14,6 +14,7 @@ mod records;
 mod redemption;
 mod refund;
 mod reward;
+mod shortfall;
 mod survey;
 mod voucher_list;
 

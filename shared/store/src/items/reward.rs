@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use kith_domain::code::VoucherCode;
 use kith_domain::id::{ConversionId, OfferId, ParticipantId, ProgramId, ReferralId, RewardId};
-use kith_domain::incentive::SkipReason;
+use kith_domain::incentive::Limit;
 use kith_domain::money::{Sku, Unit};
 use kith_domain::reward::{
     Basis, Beneficiary, BudgetShare, Discount, LimitApplied, Reward, RewardSource, RewardState,
@@ -132,7 +132,7 @@ struct BasisItem {
 #[derive(Serialize, Deserialize)]
 struct LimitItem {
     #[serde(with = "text")]
-    limit: SkipReason,
+    limit: Limit,
     used: i64,
     cap: i64,
 }
@@ -147,7 +147,7 @@ struct BudgetShareItem {
 impl BasisItem {
     fn of(basis: &Basis) -> Self {
         let limit = |applied: &LimitApplied| LimitItem {
-            limit: SkipReason::limit(applied.limit),
+            limit: applied.limit,
             used: applied.used_before,
             cap: applied.cap,
         };
@@ -166,7 +166,7 @@ impl BasisItem {
 
     fn read(self) -> Basis {
         let limit = |item: LimitItem| LimitApplied {
-            limit: item.limit.as_str(),
+            limit: item.limit,
             used_before: item.used,
             cap: item.cap,
         };

@@ -6,7 +6,7 @@ use crate::incentive::{Limits, RewardRule};
 
 fn window(cap: i64, shards: u8) -> BudgetWindow {
     BudgetWindow {
-        limit: "budget",
+        limit: Limit::Budget,
         window: "ever".to_owned(),
         cap: eur(cap),
         shards,

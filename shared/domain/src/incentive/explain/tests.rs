@@ -85,7 +85,7 @@ fn every_condition_is_told_with_what_was_found() {
 
 #[test]
 fn amounts_are_written_with_the_decimals_of_their_currency() {
-    let of = |minor, code: &str| amount(Money::new(minor, code.parse().unwrap()));
+    let of = |minor, code: &str| Money::new(minor, code.parse().unwrap()).to_string();
     assert_eq!(of(5, "EUR"), "0.05 EUR");
     assert_eq!(of(-1_234, "EUR"), "-12.34 EUR");
     assert_eq!(of(1_234, "JPY"), "1234 JPY");
