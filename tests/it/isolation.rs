@@ -175,7 +175,7 @@ async fn keys(program: &Program<'_>) -> Keys {
 
 /// A good call of a route in a program: only the caller is wrong.
 async fn call(route: &'static Route, program: &Program<'_>, things: Option<&Things>) -> Call {
-    if samples::writes().any(|write| write.id == route.id) {
+    if samples::is_write(route) {
         return samples::write(route, program).await;
     }
     match things {
@@ -199,7 +199,7 @@ async fn no_route_answers_whom_it_should_not() {
         number += 1;
         // Each call in a program of its own, so that one's preparation is not in another's way.
         let own = samples::program(&world, &operator).await;
-        let (program, keys, good) = if samples::writes().any(|write| write.id == route.id) {
+        let (program, keys, good) = if samples::is_write(route) {
             let keys = keys(&own).await;
             let good = call(route, &own, None).await;
             (&own, keys, good)

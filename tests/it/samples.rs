@@ -15,6 +15,10 @@ use crate::world::{Answer, Program, World, eur, text};
 /// Reads, although they are `POST`: what they look for stands in the body. They keep no answer.
 pub(crate) const READS_BY_POST: [&str; 2] = ["search_participants", "simulate"];
 
+/// Writes that are as many calls as they have lines: each line is answered, remembered and logged as the
+/// single call is (`bulk.rs`).
+pub(crate) const BY_LINE: [&str; 2] = ["record_conversions", "join_participants"];
+
 /// One call.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -38,6 +42,9 @@ impl Call {
     pub(crate) fn bare(&self, world: &World) -> RequestBuilder {
         let request = world.request(self.method(), &self.path);
         match &self.body {
+            Some(line) if BY_LINE.contains(&self.route.id) => request
+                .header("content-type", "application/x-ndjson")
+                .body(line.to_string()),
             Some(body) => request.json(body),
             None => request,
         }
@@ -54,9 +61,15 @@ pub(crate) fn behind_a_key() -> impl Iterator<Item = &'static Route> {
     routes.filter(|route| route.access != Access::Open)
 }
 
+/// Whether a call of a route writes, by lines or at once.
+pub(crate) fn is_write(route: &Route) -> bool {
+    route.writes() && !READS_BY_POST.contains(&route.id)
+}
+
 /// Every route behind a key that writes.
 pub(crate) fn writes() -> impl Iterator<Item = &'static Route> {
-    behind_a_key().filter(|route| route.writes() && !READS_BY_POST.contains(&route.id))
+    let others = [READS_BY_POST, BY_LINE].concat();
+    behind_a_key().filter(move |route| route.writes() && !others.contains(&route.id))
 }
 
 /// The parameters of a path.
@@ -269,9 +282,11 @@ pub(crate) async fn write(route: &'static Route, program: &Program<'_>) -> Call 
     let body = match route.id {
         "record_click" => Some(json!({"code": ann["code"]})),
         "make_offer" => Some(json!({"code": ann["code"]})),
-        "record_conversion" => Some(json!({"event": "purchase", "external_id": "order-1",
+        "record_conversion" | "record_conversions" => {
+            Some(json!({"event": "purchase", "external_id": "order-1",
             "referee": {"external_id": "bob", "email": "bob@example.net"},
-            "codes": [ann["code"]], "amount": eur(4500)})),
+            "codes": [ann["code"]], "amount": eur(4500)}))
+        }
         "attribute_conversion" => {
             let made = program.convert("order-1", json!({})).await.expect(201);
             of.insert("conversion", text(&made["id"]).to_owned());
@@ -310,7 +325,7 @@ pub(crate) async fn write(route: &'static Route, program: &Program<'_>) -> Call 
             (route.id == "rotate_key").then(|| json!({"overlap_hours": 1}))
         }
         "advance_test_clock" => Some(json!({"seconds": 60})),
-        "join_participant" => {
+        "join_participant" | "join_participants" => {
             Some(json!({"external_id": "carl", "email": "carl@example.net", "first_name": "Carl"}))
         }
         "change_participant" => {

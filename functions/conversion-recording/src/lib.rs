@@ -3,6 +3,7 @@
 
 mod attribute;
 mod budgets;
+mod bulk;
 mod decision;
 mod find;
 mod offer;
@@ -65,6 +66,10 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         .serve(
             &routes::RECORD_CONVERSION,
             deciding(&recording, record::record_conversion),
+        )
+        .serve(
+            &routes::RECORD_CONVERSIONS,
+            deciding(&recording, bulk::record_conversions),
         )
         .serve(
             &routes::ATTRIBUTE_CONVERSION,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kith_domain::fact::FactKind;
 use kith_domain::id::{MailId, ParticipantId, ProgramId, RewardId};
 use kith_domain::mode::Mode;
-use kith_domain::notice::{Silence, may_tell};
+use kith_domain::notice::{Silence, mail_of_issued, may_tell};
 use kith_domain::participant::Participant;
 use kith_domain::reward::Reward;
 use kith_edge::desk::{Desk, View};
@@ -299,10 +299,10 @@ fn notices_of(event: &Event) -> Vec<Notice> {
         .iter()
         .filter(|recorded| recorded.fact.kind == FactKind::RewardIssued)
         .filter_map(|recorded| {
-            let parts: [&[u8]; 2] = [&recorded.id.to_bytes(), RewardIssued::KIND.as_bytes()];
+            let reward_id = recorded.fact.reward_id?;
             Some(Notice {
-                mail_id: MailId::derived(event.created_at, &parts),
-                reward_id: recorded.fact.reward_id?,
+                mail_id: mail_of_issued(reward_id, event.created_at),
+                reward_id,
                 participant_id: recorded.fact.beneficiary_id?,
             })
         })

@@ -12,7 +12,7 @@ use kith_domain::signed::TokenKeys;
 use kith_edge::Invocation;
 use kith_edge::config::Origin;
 use kith_edge::desk::View;
-use kith_edge::fields::Fields;
+use kith_edge::fields::{Fields, PageQuery};
 use kith_edge::http::{Fault, Handler, Problem, Request, Response};
 use kith_edge::json::{self, Faults, Object};
 use kith_edge::sender::Queues;
@@ -23,6 +23,8 @@ use kith_store::item::Entity;
 use kith_store::keys::Key;
 use kith_store::{ListQuery, Store};
 use serde::Serialize;
+
+use crate::export::Form;
 
 /// Pages of a list read for one page of what a further filter leaves; past that the page is short
 /// and its cursor goes on.
@@ -197,6 +199,16 @@ impl Call {
     /// `limit`, `cursor`, `from` and `to`. A cursor is good for this list and these filters only.
     pub(crate) fn paging(&self, fields: &mut Fields, faults: &mut Faults) -> Paging {
         let page = fields.page(faults);
+        self.paged(page, fields, faults)
+    }
+
+    /// As [`Self::paging`], of as many entries as a page in this form may have.
+    pub(crate) fn paging_as(&self, form: Form, fields: &mut Fields, faults: &mut Faults) -> Paging {
+        let page = fields.page_up_to(form.limit_max(), faults);
+        self.paged(page, fields, faults)
+    }
+
+    fn paged(&self, page: PageQuery, fields: &Fields, faults: &mut Faults) -> Paging {
         let after = page.cursor.and_then(|text| {
             self.position(&text)
                 .map_err(|error| fields.refuse("cursor", faults, error.to_string()))

@@ -1,6 +1,7 @@
 //! What was recorded: conversions and referrals.
 
 use kith_domain::conversion::{Conversion, ConversionState};
+use kith_domain::explanation;
 use kith_domain::id::{ConversionId, ParticipantId, RefundId, RewardId};
 use kith_domain::participant::{Referral, ReferralState};
 use kith_domain::refund::Refund;
@@ -15,6 +16,7 @@ use kith_store::items::Order;
 use kith_store::keys::{self, ListName};
 
 use crate::call::{Call, Paging, filtered};
+use crate::export::{self, Form, Listed, Source, cell};
 
 /// `GET P/conversions/{conversion}`: as it stands now.
 pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
@@ -27,8 +29,8 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let key = keys::conversion(view.program.id, id);
     let conversion: Option<Conversion> = view.loaded.read(&key)?;
     let conversion = conversion.ok_or_else(|| Problem::not_found("conversion"))?;
-    let mut data = with_rewards(&view, &[conversion]).await?;
-    let answer = data.pop();
+    let found = with_rewards(&view, vec![conversion]).await?;
+    let answer = found.first().map(Listed::json);
     let answer = answer.ok_or_else(|| Problem::internal("a conversion was not written"))?;
     Ok(Response::json(200, &answer))
 }
@@ -43,14 +45,14 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(call: &Call) -> Result<Self, Problem> {
+    fn read(call: &Call, form: Form) -> Result<Self, Problem> {
         call.query(|fields, faults| Self {
             event: fields.optional("event", faults),
             external_id: fields.optional("external_id", faults),
             referee: fields.optional("referee_id", faults),
             referrer: fields.optional("referrer_id", faults),
             state: fields.optional("state", faults),
-            paging: call.paging(fields, faults),
+            paging: call.paging_as(form, fields, faults),
         })
     }
 
@@ -78,53 +80,176 @@ impl Filter {
     }
 }
 
-/// `GET P/conversions`: all, or those of a party, an event, a state; or the one of an order.
+/// `GET P/conversions`: all, or those of a party, an event, a state; or the one of an order. As JSON,
+/// as a table or as lines of JSON.
 pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
-    let (_, mut view, filter) = call
-        .program(Filter::read(&call), |filter, program, _| {
+    let form = Form::of(&call.request, &Form::ALL);
+    let (session, view, filter) = call
+        .program(Filter::read(&call, form), |filter, program, _| {
             let order = filter.order();
             let key = order.map(|(event, id)| keys::order(program, event, id));
             key.into_iter().collect()
         })
         .await?;
-    let program = view.program.id;
-    let (found, next) = if let Some((event, external_id)) = filter.order() {
-        let order: Option<Order> = view
-            .loaded
-            .read(&keys::order(program, event, external_id))?;
-        let id = order.and_then(|order| order.conversion_id);
-        let key = id.map(|id| keys::conversion(program, id));
-        let mut found: Vec<Conversion> = Vec::new();
-        if let Some(key) = key {
-            view.load([key.clone()]).await?;
-            found.extend(view.loaded.read(&key)?);
-        }
-        found.retain(|conversion| filter.keeps(conversion));
-        (found, None)
-    } else {
-        let mut query = filter
-            .paging
-            .over(|limit| match (filter.referee, filter.referrer) {
-                (Some(referee), _) => ListQuery::of_referee(program, referee, limit),
-                (None, Some(referrer)) => {
-                    ListQuery::of_party(program, referrer, ListName::Conversions, limit)
-                }
-                (None, None) => ListQuery::of_program(program, ListName::Conversions, limit),
-            });
-        query.state = filter.state.map(|state| state.to_string());
-        let id = |conversion: &Conversion| conversion.id.to_string();
-        let keep = |conversion: &Conversion| filter.keeps(conversion);
-        filtered(&view.store, query, id, keep).await?
+    let source = Conversions {
+        view: &view,
+        filter: &filter,
     };
-    let data = with_rewards(&view, &found).await?;
-    Ok(call.listed(data, next.as_deref()))
+    export::answer(&call, &session, form, &filter.paging, &source).await
 }
 
-/// Conversions as the API writes them, each with its rewards and refunds as they stand now.
-async fn with_rewards(
-    view: &View,
-    conversions: &[Conversion],
-) -> Result<Vec<wire::Conversion>, Ended> {
+/// The conversions that a filter finds.
+struct Conversions<'a> {
+    view: &'a View,
+    filter: &'a Filter,
+}
+
+impl Source for Conversions<'_> {
+    type Row = Told;
+
+    async fn page(
+        &self,
+        after: Option<String>,
+        limit: u16,
+    ) -> Result<(Vec<Told>, Option<String>), Ended> {
+        let (found, next) = match self.filter.order() {
+            Some((event, external_id)) => (self.of_order(event, external_id).await?, None),
+            None => self.listed(after, limit).await?,
+        };
+        Ok((with_rewards(self.view, found).await?, next))
+    }
+}
+
+impl Conversions<'_> {
+    async fn of_order(
+        &self,
+        event: &EventName,
+        external_id: &ExternalId,
+    ) -> Result<Vec<Conversion>, Ended> {
+        let program = self.view.program.id;
+        let order = keys::order(program, event, external_id);
+        let order: Option<Order> = self.view.loaded.read(&order)?;
+        let Some(id) = order.and_then(|order| order.conversion_id) else {
+            return Ok(Vec::new());
+        };
+        let key = keys::conversion(program, id);
+        let found: Option<Conversion> = self.view.store.get_one(key).await?;
+        let kept = found.filter(|conversion| self.filter.keeps(conversion));
+        Ok(kept.into_iter().collect())
+    }
+
+    async fn listed(
+        &self,
+        after: Option<String>,
+        limit: u16,
+    ) -> Result<(Vec<Conversion>, Option<String>), Ended> {
+        let program = self.view.program.id;
+        let Filter {
+            referee,
+            referrer,
+            state,
+            ref paging,
+            ..
+        } = *self.filter;
+        let query = paging.over(|limit| match (referee, referrer) {
+            (Some(referee), _) => ListQuery::of_referee(program, referee, limit),
+            (None, Some(referrer)) => {
+                ListQuery::of_party(program, referrer, ListName::Conversions, limit)
+            }
+            (None, None) => ListQuery::of_program(program, ListName::Conversions, limit),
+        });
+        let mut query = query.page(after, limit);
+        query.state = state.map(|state| state.to_string());
+        let id = |conversion: &Conversion| conversion.id.to_string();
+        let keep = |conversion: &Conversion| self.filter.keeps(conversion);
+        filtered(&self.view.store, query, id, keep).await
+    }
+}
+
+/// A conversion, with its rewards and refunds as they stand now.
+struct Told {
+    conversion: Conversion,
+    rewards: Vec<Reward>,
+    refunds: Vec<Refund>,
+}
+
+impl Listed for Told {
+    type Json = wire::Conversion;
+
+    const NAME: &'static str = "conversions";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "state",
+        "event",
+        "external_id",
+        "amount",
+        "currency",
+        "refunded",
+        "country",
+        "occurred_at",
+        "recorded_at",
+        "referee_id",
+        "referrer_id",
+        "referral_id",
+        "click_id",
+        "channel",
+        "reason",
+        "explanation",
+        "reward_ids",
+        "skipped",
+        "refund_ids",
+        "version",
+    ];
+
+    fn id(&self) -> String {
+        self.conversion.id.to_string()
+    }
+
+    fn json(&self) -> wire::Conversion {
+        wire::conversion_with_refunds(&self.conversion, &self.rewards, &self.refunds)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let conversion = &self.conversion;
+        let content = &conversion.content;
+        let attribution = &conversion.attribution;
+        let chosen = attribution.chosen.as_ref();
+        let amount = content.amount;
+        let skipped = conversion.skipped.iter();
+        let skipped = skipped.map(|one| format!("{}:{}", one.incentive_id, one.reason));
+        vec![
+            conversion.id.to_string(),
+            conversion.state.to_string(),
+            content.event.to_string(),
+            content.external_id.to_string(),
+            cell(amount.map(|amount| amount.minor)),
+            cell(amount.map(|amount| amount.currency)),
+            cell(amount.map(|_| conversion.refunded)),
+            cell(content.country),
+            conversion.occurred_at.to_string(),
+            conversion.recorded_at.to_string(),
+            conversion.referee_id.to_string(),
+            cell(chosen.map(|chosen| chosen.referrer_id)),
+            cell(conversion.referral_id),
+            cell(chosen.and_then(|chosen| chosen.click_id)),
+            cell(chosen.and_then(|chosen| chosen.channel)),
+            attribution.reason.to_string(),
+            explanation::attribution(conversion),
+            spaced(&conversion.reward_ids),
+            skipped.collect::<Vec<_>>().join(" "),
+            spaced(&conversion.refund_ids),
+            conversion.version.to_string(),
+        ]
+    }
+}
+
+fn spaced(ids: &[impl ToString]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    ids.join(" ")
+}
+
+/// Reads the rewards and refunds of conversions.
+async fn with_rewards(view: &View, conversions: Vec<Conversion>) -> Result<Vec<Told>, Ended> {
     let program = view.program.id;
     let reward = |id: &RewardId| keys::reward(program, *id);
     let refund = |id: &RefundId| keys::refund(program, *id);
@@ -132,20 +257,25 @@ async fn with_rewards(
         let rewards = one.reward_ids.iter().map(reward);
         rewards.chain(one.refund_ids.iter().map(refund))
     });
+    let wanted: Vec<_> = wanted.collect();
     let loaded = view.store.get(wanted).await?;
-    let mut written = Vec::with_capacity(conversions.len());
-    for one in conversions {
-        let mut rewards: Vec<Reward> = Vec::with_capacity(one.reward_ids.len());
-        for id in &one.reward_ids {
+    let mut told = Vec::with_capacity(conversions.len());
+    for conversion in conversions {
+        let mut rewards: Vec<Reward> = Vec::with_capacity(conversion.reward_ids.len());
+        for id in &conversion.reward_ids {
             rewards.extend(loaded.read(&reward(id))?);
         }
-        let mut refunds: Vec<Refund> = Vec::with_capacity(one.refund_ids.len());
-        for id in &one.refund_ids {
+        let mut refunds: Vec<Refund> = Vec::with_capacity(conversion.refund_ids.len());
+        for id in &conversion.refund_ids {
             refunds.extend(loaded.read(&refund(id))?);
         }
-        written.push(wire::conversion_with_refunds(one, &rewards, &refunds));
+        told.push(Told {
+            conversion,
+            rewards,
+            refunds,
+        });
     }
-    Ok(written)
+    Ok(told)
 }
 
 /// `GET P/refunds/{refund}`.

@@ -15,8 +15,10 @@ mod audit;
 mod call;
 mod codes;
 mod conversions;
+mod csv;
 mod days;
 mod events;
+mod export;
 mod keys;
 mod ledger;
 mod merges;
@@ -33,6 +35,7 @@ mod simulations;
 mod surveys;
 mod test_clock;
 mod test_mails;
+mod timeline;
 mod voucher_lists;
 mod vouchers;
 
@@ -149,6 +152,8 @@ fn program_routes(routes: Routes) -> Routes {
 fn participant_routes(routes: Routes) -> Routes {
     routes
         .on(&routes::JOIN_PARTICIPANT, participants::join)
+        .on(&routes::JOIN_PARTICIPANTS, participants::join_many)
+        .on(&routes::LIST_PARTICIPANTS, participants::list)
         .on(&routes::SEARCH_PARTICIPANTS, participants::search)
         .on(&routes::READ_PARTICIPANT, participants::read)
         .on(&routes::CHANGE_PARTICIPANT, participants::change)
@@ -157,6 +162,7 @@ fn participant_routes(routes: Routes) -> Routes {
         .on(&routes::READ_MERGE, merges::read)
         .on(&routes::APPROVE_MERGE, merges::approve)
         .on(&routes::REJECT_MERGE, merges::reject)
+        .on(&routes::READ_TIMELINE, timeline::read)
         .on(&routes::READ_BALANCE, participants::balance)
         .on(&routes::SPEND_POINTS, redemptions::spend)
         .on(&routes::LIST_REDEMPTIONS, redemptions::list)

@@ -1,8 +1,10 @@
 //! Participants: make, read, change, find, and what they hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kith_contract::problems::Code;
+use kith_contract::routes;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
 use kith_domain::fact::{Fact, FactKind};
@@ -12,17 +14,21 @@ use kith_domain::ledger::Balance;
 use kith_domain::participant::{Participant, ParticipantState, Referral, ReferralState};
 use kith_domain::text::ExternalId;
 use kith_edge::audit::Change;
+use kith_edge::config::Origin;
 use kith_edge::desk::View;
+use kith_edge::http::bulk::{Bulk, Lines};
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json::{self, Faults, Member};
 use kith_edge::session::Ended;
 use kith_edge::wire;
 use kith_store::items::{CodeRecord, Lookup, UnitBalance};
-use kith_store::keys::{self, Key};
+use kith_store::keys::{self, Key, ListName};
 use kith_store::tree::{Place, Tree};
-use kith_store::{Commit, Loaded, Store, Was};
+use kith_store::{Commit, ListQuery, Loaded, Store, Was};
+use serde_json::Value;
 
-use crate::call::{Body, Call};
+use crate::call::{Body, Call, filtered, handler};
+use crate::export::{self, Form, Listed, Source, cell};
 use crate::merges::refuse_merged;
 use crate::person::{Person, email_key, identity_conflict};
 use crate::profile::{Profile, person_id, signals};
@@ -109,6 +115,33 @@ pub(crate) async fn join(call: Call) -> Result<Response, Ended> {
     session
         .finish(commit, change, Response::json(status, &answer))
         .await
+}
+
+/// `POST P/participants/bulk`: every line as [`join`] has it.
+pub(crate) async fn join_many(call: Call) -> Result<Response, Ended> {
+    let (_, _, lines) = call
+        .program(Lines::read(&call.request), |_, _, _| Vec::new())
+        .await?;
+    let bulk = Bulk {
+        request: &call.request,
+        invocation: &call.invocation,
+        clock: call.api.gate.desk().clock(),
+        single: Arc::new(handler(&call.api, &routes::JOIN_PARTICIPANT, join)),
+        about,
+    };
+    Ok(bulk.answer(lines).await)
+}
+
+/// Whom a line is about, by every name that is given, and which code it wants.
+fn about(line: &Value) -> Vec<String> {
+    let said = |name: &str| line.get(name).and_then(Value::as_str);
+    let email = said("email").and_then(|email| email.parse::<EmailAddress>().ok());
+    let things = [
+        said("external_id").map(|id| format!("id {id}")),
+        email.map(|email| format!("email {}", email.normalised())),
+        said("vanity_code").map(|code| format!("code {}", code.to_ascii_lowercase())),
+    ];
+    things.into_iter().flatten().collect()
 }
 
 /// Who it is: by external id, then by mail address.
@@ -241,6 +274,109 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
         .await?;
     let person = Person::of(&view, id)?;
     Ok(Response::json(200, &written(&call, &view, &person.next)?))
+}
+
+/// `GET P/participants`, newest first: as JSON, as a table or as lines of JSON. Nobody's mail address
+/// or name is in it.
+pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
+    let form = Form::of(&call.request, &Form::ALL);
+    let query = call.query(|fields, faults| {
+        let state = fields.optional::<ParticipantState>("state", faults);
+        (state, call.paging_as(form, fields, faults))
+    });
+    let (session, view, (state, paging)) = call.program(query, |_, _, _| Vec::new()).await?;
+    let program = view.program.id;
+    let mut query =
+        paging.over(|limit| ListQuery::of_program(program, ListName::Participants, limit));
+    query.state = state.map(|state| state.to_string());
+    let source = People {
+        view: &view,
+        origin: call.origin()?,
+        query,
+    };
+    export::answer(&call, &session, form, &paging, &source).await
+}
+
+/// The participants that a query finds.
+struct People<'a> {
+    view: &'a View,
+    origin: Origin,
+    query: ListQuery,
+}
+
+impl Source for People<'_> {
+    type Row = Shown;
+
+    async fn page(
+        &self,
+        after: Option<String>,
+        limit: u16,
+    ) -> Result<(Vec<Shown>, Option<String>), Ended> {
+        let query = self.query.page(after, limit);
+        let id = |person: &Participant| person.id.to_string();
+        let (found, next) = filtered(&self.view.store, query, id, |_| true).await?;
+        let shown = found.into_iter().map(|person| Shown {
+            json: wire::participant(&person, &self.view.program, self.origin.as_str()),
+            person,
+        });
+        Ok((shown.collect(), next))
+    }
+}
+
+/// A participant, and how the API writes them.
+struct Shown {
+    person: Participant,
+    json: wire::Participant,
+}
+
+impl Listed for Shown {
+    type Json = wire::Participant;
+
+    const NAME: &'static str = "participants";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "state",
+        "external_id",
+        "code",
+        "link",
+        "codes",
+        "locale",
+        "has_email",
+        "consent_surveys",
+        "consent_marketing",
+        "consent_recorded_at",
+        "created_at",
+        "version",
+    ];
+
+    fn id(&self) -> String {
+        self.person.id.to_string()
+    }
+
+    fn json(&self) -> wire::Participant {
+        self.json.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let person = &self.person;
+        let link = self.json.link.as_deref();
+        let codes: Vec<&str> = person.codes.iter().map(|own| own.code.as_str()).collect();
+        vec![
+            person.id.to_string(),
+            person.state.to_string(),
+            cell(person.external_id.as_ref()),
+            cell(person.code()),
+            cell(link),
+            codes.join(" "),
+            cell(person.locale.as_ref()),
+            person.email.is_some().to_string(),
+            cell(person.consent.surveys),
+            cell(person.consent.marketing),
+            cell(person.consent.recorded_at),
+            person.created_at.to_string(),
+            person.version.to_string(),
+        ]
+    }
 }
 
 /// `PATCH P/participants/{participant}`.

@@ -2,6 +2,7 @@
 
 mod explain;
 mod give;
+mod table;
 
 pub(crate) use give::give;
 
@@ -22,29 +23,53 @@ use kith_edge::json;
 use kith_edge::session::{Ended, Session};
 use kith_edge::wire;
 use kith_store::keys::{self, ListName};
-use kith_store::{Beside, Commit, ListQuery, Usable, Was};
+use kith_store::{Beside, Commit, ListQuery, Store, Usable, Was};
 
 use crate::call::{Call, filtered};
+use crate::export::{self, Form, Source};
 use crate::vouchers;
 
-/// `GET P/rewards`.
+/// `GET P/rewards`, as JSON, as a table or as lines of JSON.
 pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
+    let form = Form::of(&call.request, &Form::ALL);
     let query = call.query(|fields, faults| {
         let beneficiary = fields.optional::<ParticipantId>("beneficiary_id", faults);
         let state = fields.optional::<RewardState>("state", faults);
-        (beneficiary, state, call.paging(fields, faults))
+        (beneficiary, state, call.paging_as(form, fields, faults))
     });
-    let (_, view, (beneficiary, state, paging)) = call.program(query, |_, _, _| Vec::new()).await?;
+    let (session, view, (beneficiary, state, paging)) =
+        call.program(query, |_, _, _| Vec::new()).await?;
     let program = view.program.id;
     let mut query = paging.over(|limit| match beneficiary {
         Some(beneficiary) => ListQuery::of_party(program, beneficiary, ListName::Rewards, limit),
         None => ListQuery::of_program(program, ListName::Rewards, limit),
     });
     query.state = state.map(|state| state.to_string());
-    let id = |reward: &Reward| reward.id.to_string();
-    let (found, next) = filtered(&view.store, query, id, |_| true).await?;
-    let data = found.iter().map(wire::reward).collect();
-    Ok(call.listed(data, next.as_deref()))
+    let source = Rewards {
+        store: &view.store,
+        query,
+    };
+    export::answer(&call, &session, form, &paging, &source).await
+}
+
+/// The rewards that a query finds.
+struct Rewards<'a> {
+    store: &'a Store,
+    query: ListQuery,
+}
+
+impl Source for Rewards<'_> {
+    type Row = Reward;
+
+    async fn page(
+        &self,
+        after: Option<String>,
+        limit: u16,
+    ) -> Result<(Vec<Reward>, Option<String>), Ended> {
+        let query = self.query.page(after, limit);
+        let id = |reward: &Reward| reward.id.to_string();
+        filtered(self.store, query, id, |_| true).await
+    }
 }
 
 /// `GET P/rewards/{reward}`, with its history and, where a rule made it, the explanation.

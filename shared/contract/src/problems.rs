@@ -242,6 +242,9 @@ codes! {
     Unavailable = 503 "unavailable", "Not available at the moment",
         "Something that is needed did not answer in time.",
         "Repeat the call after a while, with the same idempotency key if it had one.", retryable;
+    NotReached = 503 "not_reached", "Not reached in time",
+        "The time of a call with many lines ran out before this one. Nothing was done for it.",
+        "Send the line again: alone, with the others that were not reached, or with all of them under the same idempotency key.", retryable;
     StillCounting = 503 "still_counting", "Not counted to the end yet",
         "There is more to count than one call can. What was counted is kept.",
         "Repeat the call.", retryable;

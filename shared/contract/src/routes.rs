@@ -146,6 +146,7 @@ routes! {
         MAKE_OFFER = "make_offer" Post "/v1/programs/{program}/offers", Key(Clicks);
         MAKE_OFFER_PREFLIGHT = "make_offer_preflight" Options "/v1/programs/{program}/offers", Open;
         RECORD_CONVERSION = "record_conversion" Post "/v1/programs/{program}/conversions", Key(ConversionsWrite);
+        RECORD_CONVERSIONS = "record_conversions" Post "/v1/programs/{program}/conversions/bulk", Key(ConversionsWrite);
         ATTRIBUTE_CONVERSION = "attribute_conversion" Post "/v1/programs/{program}/conversions/{conversion}/attribution", Key(ConversionsWrite);
         APPROVE_CONVERSION = "approve_conversion" Post "/v1/programs/{program}/conversions/{conversion}/approve", Key(ConversionsWrite);
         REJECT_CONVERSION = "reject_conversion" Post "/v1/programs/{program}/conversions/{conversion}/reject", Key(ConversionsWrite);
@@ -173,6 +174,8 @@ routes! {
         LIST_EVENTS = "list_events" Get "/v1/programs/{program}/events", Key(EventsRead);
         SIMULATE = "simulate" Post "/v1/programs/{program}/simulations", Key(RewardsRead);
         JOIN_PARTICIPANT = "join_participant" Post "/v1/programs/{program}/participants", Key(ParticipantsWrite);
+        JOIN_PARTICIPANTS = "join_participants" Post "/v1/programs/{program}/participants/bulk", Key(ParticipantsWrite);
+        LIST_PARTICIPANTS = "list_participants" Get "/v1/programs/{program}/participants", Key(ParticipantsRead);
         SEARCH_PARTICIPANTS = "search_participants" Post "/v1/programs/{program}/participants/search", Key(ParticipantsRead);
         READ_PARTICIPANT = "read_participant" Get "/v1/programs/{program}/participants/{participant}", Key(ParticipantsRead);
         CHANGE_PARTICIPANT = "change_participant" Patch "/v1/programs/{program}/participants/{participant}", Key(ParticipantsWrite);
@@ -181,6 +184,7 @@ routes! {
         READ_MERGE = "read_merge" Get "/v1/programs/{program}/merges/{merge}", Key(ParticipantsRead);
         APPROVE_MERGE = "approve_merge" Post "/v1/programs/{program}/merges/{merge}/approve", Key(ParticipantsWrite);
         REJECT_MERGE = "reject_merge" Post "/v1/programs/{program}/merges/{merge}/reject", Key(ParticipantsWrite);
+        READ_TIMELINE = "read_timeline" Get "/v1/programs/{program}/participants/{participant}/timeline", Key(ParticipantsRead);
         READ_BALANCE = "read_balance" Get "/v1/programs/{program}/participants/{participant}/balance", Key(ParticipantsRead);
         SPEND_POINTS = "spend_points" Post "/v1/programs/{program}/participants/{participant}/redemptions", Key(RewardsWrite);
         LIST_REDEMPTIONS = "list_redemptions" Get "/v1/programs/{program}/participants/{participant}/redemptions", Key(RewardsRead);

@@ -1,5 +1,8 @@
 //! Notices: mail that tells a person what became of something of theirs, such as an issued reward.
 
+use jiff::Timestamp;
+
+use crate::id::{MailId, RewardId};
 use crate::reward::RewardState;
 use crate::words::words;
 
@@ -38,6 +41,13 @@ pub fn may_tell(reward: RewardState, has_address: bool, suppressed: bool) -> Res
         return Err(Silence::Suppressed);
     }
     Ok(())
+}
+
+/// The id of the mail that tells of a reward that was issued at an instant: the same however often it
+/// is written, and found again by whoever has the reward.
+#[must_use]
+pub fn mail_of_issued(reward: RewardId, issued_at: Timestamp) -> MailId {
+    MailId::derived(issued_at, &[&reward.to_bytes(), b"reward_issued"])
 }
 
 #[cfg(test)]

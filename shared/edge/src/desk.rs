@@ -49,6 +49,12 @@ impl Desk {
         .unwrap_or(now)
     }
 
+    /// The clock behind it.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Random bytes fit for secrets.
     #[must_use]
     pub fn random<const N: usize>(&self) -> [u8; N] {

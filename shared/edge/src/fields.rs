@@ -14,6 +14,8 @@ use crate::json::{BODY_BYTES_MAX, Faults, timestamp_of};
 
 /// The most entries that one page of a list has.
 pub const LIMIT_MAX: u16 = 100;
+/// The most entries that one page of a list has as a table or as lines of JSON.
+pub const EXPORT_LIMIT_MAX: u16 = 1_000;
 /// How many entries a page has when nobody says.
 pub const LIMIT_DEFAULT: u16 = 50;
 /// Longest cursor that is looked at, in bytes.
@@ -153,8 +155,13 @@ impl Fields {
     /// `limit`, `cursor`, `from` and `to`: what every list takes. `from` and `to` are half-open, and
     /// in order.
     pub fn page(&mut self, faults: &mut Faults) -> PageQuery {
+        self.page_up_to(LIMIT_MAX, faults)
+    }
+
+    /// As [`Self::page`], of so many entries at most.
+    pub fn page_up_to(&mut self, limit_max: u16, faults: &mut Faults) -> PageQuery {
         let (from, to) = self.period(faults);
-        let limit = self.integer_in("limit", 1..=LIMIT_MAX, faults);
+        let limit = self.integer_in("limit", 1..=limit_max, faults);
         let cursor = self
             .string("cursor", faults)
             .filter(|cursor| !cursor.is_empty());

@@ -758,6 +758,8 @@ pub fn party(program: ProgramId, participant: ParticipantId, list: ListName) -> 
 /// What a program has lists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListName {
+    /// Participants.
+    Participants,
     /// Conversions.
     Conversions,
     /// Referrals.
@@ -770,6 +772,8 @@ pub enum ListName {
     Payouts,
     /// Merges.
     Merges,
+    /// Lines of payouts, each under its payout's id.
+    PayoutLines,
     /// Who has a balance in a currency.
     Balances(Currency),
 }
@@ -779,12 +783,14 @@ impl ListName {
     #[must_use]
     pub fn word(self) -> Cow<'static, str> {
         match self {
+            Self::Participants => "PARTICIPANTS".into(),
             Self::Conversions => "CONVERSIONS".into(),
             Self::Referrals => "REFERRALS".into(),
             Self::Rewards => "REWARDS".into(),
             Self::Surveys => "SURVEYS".into(),
             Self::Payouts => "PAYOUTS".into(),
             Self::Merges => "MERGES".into(),
+            Self::PayoutLines => "PAYOUTLINES".into(),
             Self::Balances(currency) => format!("BALANCES#{currency}").into(),
         }
     }
@@ -1020,6 +1026,10 @@ mod tests {
         assert_eq!(
             index(list(prg, ListName::Rewards, &id)),
             format!("PROGRAM#{p}#REWARDS#{} {id}", shard(&id, LIST_SHARDS))
+        );
+        assert_eq!(
+            index(list(prg, ListName::Participants, &a)),
+            format!("PROGRAM#{p}#PARTICIPANTS#{} {a}", shard(&a, LIST_SHARDS))
         );
         assert_eq!(
             index(list(prg, ListName::Balances("EUR".parse().unwrap()), &a)),

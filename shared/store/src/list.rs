@@ -98,6 +98,16 @@ impl ListQuery {
         Self::new("party", vec![partition], "aud_", limit)
     }
 
+    /// The same list, of so many entries behind an id.
+    #[must_use]
+    pub fn page(&self, after: Option<String>, limit: u16) -> Self {
+        Self {
+            after,
+            limit,
+            ..self.clone()
+        }
+    }
+
     fn new(index: &'static str, partitions: Vec<String>, prefix: &'static str, limit: u16) -> Self {
         Self {
             index,
@@ -127,10 +137,11 @@ impl ListQuery {
 fn prefix(list: ListName) -> &'static str {
     match list {
         ListName::Conversions => "cnv_",
+        ListName::Participants => "par_",
         ListName::Referrals => "rfl_",
         ListName::Rewards => "rwd_",
         ListName::Surveys => "srv_",
-        ListName::Payouts => "pay_",
+        ListName::Payouts | ListName::PayoutLines => "pay_",
         ListName::Merges => "mrg_",
         ListName::Balances(_) => "par_",
     }
@@ -407,6 +418,37 @@ impl Store {
                 return Ok(Page { items, next: None });
             }
         }
+    }
+
+    /// The newest items of a partition whose sort keys begin as this key's does, and go on from one
+    /// text up to another one, itself left out: newest first, strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn latest<T: Entity>(
+        &self,
+        prefix: &Key,
+        from: &str,
+        to: &str,
+        limit: u16,
+    ) -> Result<Vec<T>, StoreError> {
+        let (low, high) = (format!("{}{from}", prefix.sk), format!("{}{to}", prefix.sk));
+        if low > high {
+            return Ok(Vec::new());
+        }
+        let request = self
+            .range(&prefix.pk, &low, &high)
+            .scan_index_forward(false)
+            .limit(i32::from(limit.saturating_add(1)));
+        let output = self.ask("reading a list", request).await?;
+        let is_high = |item: &Item| {
+            let sk = item.get("sk").and_then(|sk| sk.as_s().ok());
+            sk.is_some_and(|sk| *sk == high)
+        };
+        let found = output.items.into_iter().flatten();
+        let found = found.filter(|item| !is_high(item));
+        let found = found.take(limit.into()).map(item::read);
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     async fn between_once(

@@ -166,7 +166,12 @@ impl Commit {
     /// A participant.
     pub fn participant(&mut self, participant: &Participant, was: Was) -> &mut Self {
         let key = keys::participant(participant.program, participant.id);
-        self.put(key, participant, was.into(), Indexes::default());
+        let id = participant.id.to_string();
+        let indexes = Indexes {
+            list: Some(keys::list(participant.program, ListName::Participants, &id)),
+            ..Indexes::default()
+        };
+        self.put(key, participant, was.into(), indexes);
         self
     }
 
@@ -526,8 +531,13 @@ impl Commit {
     /// due.
     pub fn payout_line(&mut self, line: &PayoutLine, was: Was) -> &mut Self {
         let due = line.to_follow().map(|_| self.lease());
+        let party = keys::party(line.program, line.participant_id, ListName::PayoutLines);
         let indexes = Indexes {
             due,
+            party: Some(IndexKey {
+                pk: party,
+                sk: line.payout_id.to_string(),
+            }),
             ..Indexes::default()
         };
         let key = keys::payout_line(line.program, line.payout_id, line.participant_id);

@@ -1,9 +1,10 @@
 //! The lines of a payout as a table for a bank, or for a spreadsheet.
 
-use std::borrow::Cow;
-
 use kith_domain::payout::PayoutLine;
 use kith_domain::text::{ExternalId, Name};
+use kith_edge::http::BoxError;
+
+use crate::csv::Table;
 
 /// The columns. Amounts are in minor units, as everywhere; rewards are parted by spaces.
 const COLUMNS: [&str; 7] = [
@@ -16,40 +17,23 @@ const COLUMNS: [&str; 7] = [
     "reward_ids",
 ];
 
-/// RFC 4180, with a header. Nobody's mail address or name is in it.
-pub(crate) fn table(
-    lines: &[(PayoutLine, Option<ExternalId>)],
-) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-    let mut writer = ::csv::WriterBuilder::new()
-        .terminator(::csv::Terminator::CRLF)
-        .from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
+/// The lines as a table. Nobody's mail address or name is in it.
+pub(crate) fn table(lines: &[(PayoutLine, Option<ExternalId>)]) -> Result<String, BoxError> {
+    let mut table = Table::new(&COLUMNS)?;
     for (line, external_id) in lines {
         let rewards: Vec<String> = line.reward_ids.iter().map(ToString::to_string).collect();
-        let cells = [
+        let external_id = external_id.as_ref().map_or("", ExternalId::as_str);
+        table.row(&[
             line.participant_id.to_string(),
-            external_id
-                .as_ref()
-                .map_or("", ExternalId::as_str)
-                .to_owned(),
+            external_id.to_owned(),
             line.amount.minor.to_string(),
             line.amount.currency.code().to_owned(),
             line.state.as_str().to_owned(),
             line.reference.as_ref().map_or("", Name::as_str).to_owned(),
             rewards.join(" "),
-        ];
-        writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned()))?;
+        ])?;
     }
-    Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-/// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe first.
-fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
-    }
+    table.finish()
 }
 
 #[cfg(test)]
@@ -59,16 +43,6 @@ mod tests {
     use kith_domain::id::{ParticipantId, PayoutId, ProgramId, RewardId};
     use kith_domain::money::Money;
     use kith_domain::payout::LineState;
-
-    #[test]
-    fn what_begins_like_a_formula_is_text() {
-        for bad in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
-            assert_eq!(harmless(bad), format!("'{bad}"), "{bad:?}");
-        }
-        for good in ["", "ann", "'=1", " =1", "1=1", "a-b"] {
-            assert_eq!(harmless(good), good);
-        }
-    }
 
     /// Commas, quotes and line breaks in what comes from outside stay in their cell.
     #[test]

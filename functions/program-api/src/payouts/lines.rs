@@ -23,6 +23,7 @@ use kith_store::{BalanceGuard, Commit, Was, cursor, keys};
 
 use super::{building, csv, loaded};
 use crate::call::Call;
+use crate::export::{self, Form};
 
 /// Pages of lines read for one page of what a filter leaves; past that the page is short and its
 /// cursor goes on.
@@ -32,7 +33,6 @@ const ROUNDS_MAX: u8 = 10;
 const REWARDS_MAX: usize = 20_000;
 /// Sorts behind every line of a payout.
 const END: &str = "LINE#~";
-const CSV: &str = "text/csv";
 
 /// Which lines are asked for.
 struct Wanted {
@@ -64,28 +64,21 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         named.push((line, person.and_then(|person| person.external_id)));
     }
     let next = next.map(|after| after.to_string());
-    if !accepts_csv(&call) {
+    if Form::of(&call.request, &[Form::Csv]) == Form::Json {
         let data = named
             .iter()
             .map(|(line, external_id)| wire::payout_line(line, external_id.as_ref()));
         return Ok(call.listed(data.collect(), next.as_deref()));
     }
     let table = csv::table(&named).map_err(Problem::internal)?;
-    let name = format!("attachment; filename=\"{}.csv\"", payout.id);
-    let mut answer = Response::text(200, "text/csv; charset=utf-8", table)
-        .header("cache-control", "no-store")
-        .header("content-disposition", name);
-    if let Some(next) = next {
-        let mut query = format!("limit={}", wanted.limit);
-        if let Some(state) = wanted.state {
-            query.push_str(&format!("&state={state}"));
-        }
-        let (path, cursor) = (call.request.path(), call.cursor(&next));
-        // Relative to the request, so that it leads to whatever host was called.
-        let link = format!("<{path}?{query}&cursor={cursor}>; rel=\"next\"");
-        answer = answer.header("link", link);
-    }
-    Ok(answer)
+    let name = payout.id.to_string();
+    Ok(export::file(
+        &call,
+        Form::Csv,
+        &name,
+        table,
+        next.as_deref(),
+    ))
 }
 
 fn wanted(call: &Call) -> Result<Wanted, Problem> {
@@ -110,14 +103,6 @@ fn wanted(call: &Call) -> Result<Wanted, Problem> {
             after,
         }
     })
-}
-
-fn accepts_csv(call: &Call) -> bool {
-    let accept = call.request.header("accept").unwrap_or_default();
-    accept
-        .split(',')
-        .filter_map(|range| range.split(';').next())
-        .any(|range| range.trim().eq_ignore_ascii_case(CSV))
 }
 
 /// The lines of a page, and the participant behind whom the next one begins.

@@ -269,7 +269,10 @@ fn attribution(conversion: &conversion::Conversion) -> Attribution {
             by: hand.by.clone(),
             reason: hand.reason.clone().into(),
         }),
-        considered: considered.iter().map(|one| touch(conversion, one)).collect(),
+        considered: considered
+            .iter()
+            .map(|one| touch(conversion, one))
+            .collect(),
     }
 }
 

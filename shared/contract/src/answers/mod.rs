@@ -24,6 +24,7 @@ mod reward;
 mod simulation;
 mod survey;
 mod test_mode;
+mod timeline;
 mod voucher_list;
 
 pub use audit::{AuditEntry, AuditedObject};
@@ -64,6 +65,9 @@ pub use reward::{
 pub use simulation::{Difference, Given, Simulation, SimulationTotals};
 pub use survey::{NetPromoterScore, Survey, survey};
 pub use test_mode::{ClockAdvanced, TestMail};
+pub use timeline::{
+    Standing, Timeline, TimelineAbout, TimelineEntry, TimelineStep, timeline_entry,
+};
 pub use voucher_list::{CodeResult, CodesAdded, VoucherList, VoucherListRead};
 
 use kith_domain::money::Currency;

@@ -27,10 +27,18 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses([Code::ConversionDiffers, Code::IdentityConflict])
             .yields("conversion", "/id")
             .yields("reward", "/rewards/0/id"),
+        op(&routes::RECORD_CONVERSIONS, TAG.name, "Record many conversions")
+            .about("Up to 500 lines, each what the single call takes, answered as the single call answers it. A line that there was no time for is answered 503 `not_reached`; send it again. An `Idempotency-Key` counts for each line.")
+            .lines(&json!({"event": "purchase", "external_id": "order-1001", "referee": {"external_id": "cust-77"}, "codes": ["ANN-BAKES"]}))
+            .answers_lines("A line for each: `line`, `status`, `replayed`, and in `body` what the single call answers.")
+            .refuses([Code::NotReached]),
         op(&routes::LIST_CONVERSIONS, TAG.name, "List conversions")
-            .about("Newest first. `event` with `external_id` finds the one of an order.")
+            .about("Newest first. `event` with `external_id` finds the one of an order. As CSV or as lines of JSON for `Accept: text/csv` or `application/x-ndjson`: then `limit` may be 1,000, and the next page stands in the header `Link`.")
             .query::<ConversionFilter>()
             .answers::<List<Conversion>>(200, "A page of conversions.")
+            .or_text("text/csv")
+            .or_text("application/x-ndjson")
+            .header("Link")
             .yields("conversion", "/data/0/id"),
         op(&routes::READ_CONVERSION, TAG.name, "Read a conversion")
             .about("As it stands now, with its rewards and refunds.")

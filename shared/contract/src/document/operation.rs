@@ -55,6 +55,7 @@ pub(crate) struct Content {
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 pub(crate) const HTML: &str = "text/html";
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -138,6 +139,33 @@ impl Operation {
                 schema: schema_of::<T>,
             });
         }
+        self
+    }
+
+    /// The body is many lines, each what the single call takes, with an example of one.
+    pub(crate) fn lines(mut self, example: &Value) -> Self {
+        self.body = Some(Body {
+            contents: vec![Content {
+                media: NDJSON,
+                schema: any_text,
+            }],
+            is_required: true,
+            example: Some(Value::String(format!("{example}\n"))),
+        });
+        self
+    }
+
+    /// Success, with a line for each line of the body.
+    pub(crate) fn answers_lines(mut self, about: &'static str) -> Self {
+        self.answers.push(Answer {
+            status: 200,
+            about,
+            contents: vec![Content {
+                media: NDJSON,
+                schema: any_text,
+            }],
+            headers: Vec::new(),
+        });
         self
     }
 

@@ -2,11 +2,11 @@ use serde_json::json;
 
 use super::Tag;
 use super::operation::{Operation, op};
-use crate::answers::{Balances, List, Merge, OwnCode, Participant, Redemption, Referral};
+use crate::answers::{Balances, List, Merge, OwnCode, Participant, Redemption, Referral, Timeline};
 use crate::problems::Code;
 use crate::requests::{
     CodeChange, Decision, MergeFilter, NewCode, NewMerge, NewParticipant, NewRedemption, Nothing,
-    Page, ParticipantChange, ParticipantSearch, ReferralFilter,
+    Page, ParticipantChange, ParticipantFilter, ParticipantSearch, ReferralFilter,
 };
 use crate::routes;
 
@@ -39,6 +39,23 @@ fn people() -> Vec<Operation> {
             ])
             .yields("participant", "/id")
             .yields("code", "/code"),
+        op(&routes::JOIN_PARTICIPANTS, TAG.name, "Add or update many participants")
+            .about("Up to 500 lines, each what the single call takes, answered as the single call answers it. A line that there was no time for is answered 503 `not_reached`; send it again. An `Idempotency-Key` counts for each line.")
+            .lines(&json!({"external_id": "cust-42", "locale": "en-GB"}))
+            .answers_lines("A line for each: `line`, `status`, `replayed`, and in `body` what the single call answers.")
+            .refuses([Code::NotReached]),
+        op(&routes::LIST_PARTICIPANTS, TAG.name, "List participants")
+            .about("Newest first, without mail addresses and names. As CSV or as lines of JSON for `Accept: text/csv` or `application/x-ndjson`: then `limit` may be 1,000, and the next page stands in the header `Link`.")
+            .query::<ParticipantFilter>()
+            .answers::<List<Participant>>(200, "A page of participants.")
+            .or_text("text/csv")
+            .or_text("application/x-ndjson")
+            .header("Link")
+            .yields("participant", "/data/0/id"),
+        op(&routes::READ_TIMELINE, TAG.name, "Read what happened to a participant")
+            .about("Bonds, conversions, rewards, surveys, payouts and spendings, newest first, in sentences that can be read out.")
+            .query::<Page>()
+            .answers::<Timeline>(200, "A page of the timeline."),
         op(&routes::SEARCH_PARTICIPANTS, TAG.name, "Find a participant")
             .about("By exactly one of `external_id`, `email` and `code`. A read, although it is a `POST`: no mail address stands in a URL.")
             .body::<ParticipantSearch>(json!({"external_id": "cust-42"}))

@@ -18,9 +18,12 @@ pub(super) const TAG: Tag = Tag {
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = vec![
         op(&routes::LIST_REWARDS, TAG.name, "List rewards")
-            .about("Newest first.")
+            .about("Newest first. As CSV or as lines of JSON for `Accept: text/csv` or `application/x-ndjson`: then `limit` may be 1,000, and the next page stands in the header `Link`.")
             .query::<RewardFilter>()
             .answers::<List<Reward>>(200, "A page of rewards.")
+            .or_text("text/csv")
+            .or_text("application/x-ndjson")
+            .header("Link")
             .yields("reward", "/data/0/id"),
         op(&routes::READ_REWARD, TAG.name, "Read a reward")
             .about("With its history and, where a rule made it, the explanation: what was asked, what was found, how the value came about.")

@@ -7,7 +7,7 @@ use kith_domain::ledger::Account;
 use kith_domain::merge::MergeState;
 use kith_domain::money::Unit;
 use kith_domain::nps::SCORE_MAX;
-use kith_domain::participant::ReferralState;
+use kith_domain::participant::{ParticipantState, ReferralState};
 use kith_domain::payout::{LineState, PayoutState};
 use kith_domain::reward::RewardState;
 use kith_domain::survey::SurveyState;
@@ -110,6 +110,16 @@ pub struct ConversionFilter {
     pub referrer_id: Option<Spelled<ParticipantId>>,
     /// Only those in this state.
     pub state: Option<Word<ConversionState>>,
+    /// Which of them.
+    #[schemars(flatten)]
+    pub page: Page,
+}
+
+/// Which participants.
+#[derive(Debug, JsonSchema)]
+pub struct ParticipantFilter {
+    /// Only those in this state.
+    pub state: Option<Word<ParticipantState>>,
     /// Which of them.
     #[schemars(flatten)]
     pub page: Page,

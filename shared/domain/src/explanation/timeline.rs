@@ -69,6 +69,10 @@ pub fn standing(participant: &Participant) -> String {
         ParticipantState::Suspended => "Is suspended: neither refers nor earns, and what was \
              released meanwhile has failed, until the participant is made active again."
             .to_owned(),
+        ParticipantState::Merged => match participant.merged_into {
+            Some(into) => format!("Is the same person as {into}, whose timeline goes on."),
+            None => "Is the same person as somebody else.".to_owned(),
+        },
     }
 }
 
@@ -254,6 +258,9 @@ fn stands(reward: &Reward) -> String {
         .expires_at
         .map_or_else(String::new, |at| format!(" until {}", day(at)));
     match reward.state {
+        RewardState::Pending if reward.in_review => {
+            "It waits for the review of what earned it.".to_owned()
+        }
         RewardState::Pending => format!("It is held until {}.", day(reward.release_at)),
         RewardState::Approved => {
             "It is released and about to be issued; a voucher waits as long as the owner's list is \

@@ -1,5 +1,6 @@
 //! HTTP at the edge: from the gateway's event to a handler and back.
 
+pub mod bulk;
 mod cors;
 mod guard;
 mod problem;

@@ -135,6 +135,31 @@ impl Request {
         format!("{scheme}://{host}")
     }
 
+    /// The call that a call of many makes for each of them: the path without its end, and no body yet.
+    pub(super) fn single(&self, path_end: &str) -> Self {
+        let mut single = self.clone();
+        if let Some(path) = self.path.strip_suffix(path_end) {
+            path.clone_into(&mut single.path);
+        }
+        let kind = "application/json".to_owned();
+        single.headers.insert("content-type".to_owned(), kind);
+        single.body = Vec::new();
+        single
+    }
+
+    /// The same call with a body, as one of many: each has an idempotency key of its own, if the call
+    /// of many has one.
+    pub(super) fn with_body(&self, body: Vec<u8>, number: usize) -> Self {
+        let mut one = self.clone();
+        one.body = body;
+        // Each of them counts as a call of its own.
+        one.standing = Arc::default();
+        if let Some(key) = one.headers.get_mut("idempotency-key") {
+            key.push_str(&format!(":{number}"));
+        }
+        one
+    }
+
     pub(crate) fn set_path_parameters(&mut self, parameters: BTreeMap<String, String>) {
         self.path_parameters = parameters;
     }
@@ -211,6 +236,19 @@ impl Request {
                 .any(|range| range.trim() == kind)
         };
         (names("application/json") || names("application/problem+json")) && !names("text/html")
+    }
+
+    /// The first of these media types that `Accept` names, whatever weight it gives them.
+    #[must_use]
+    pub fn accepts<'a>(&self, kinds: &[&'a str]) -> Option<&'a str> {
+        let accept = self.header("accept")?;
+        let named: Vec<&str> = accept
+            .split(',')
+            .filter_map(|range| range.split(';').next())
+            .map(str::trim)
+            .collect();
+        let names = |kind: &&str| named.iter().any(|range| range.eq_ignore_ascii_case(kind));
+        kinds.iter().copied().find(names)
     }
 
     /// Who called: the address before the trusted proxies. Personal data: hashed at once, never

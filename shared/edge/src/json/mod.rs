@@ -22,6 +22,7 @@ mod values;
 
 pub use faults::{FAULTS_MAX, Faults};
 pub use object::{Member, Object, Patch};
+pub(crate) use read::is_utf8;
 pub use read::{BODY_BYTES_MAX, DEPTH_MAX, body, body_or_empty};
 pub(crate) use values::NOT_A_TIMESTAMP;
 pub use values::{

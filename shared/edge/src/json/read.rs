@@ -51,7 +51,7 @@ pub fn body_or_empty(request: &Request) -> Result<Object, Problem> {
 }
 
 /// Whether the body says that it is in UTF-8, or nothing.
-fn is_utf8(request: &Request) -> bool {
+pub(crate) fn is_utf8(request: &Request) -> bool {
     let parameters = request
         .header("content-type")
         .and_then(|value| value.split_once(';'))

@@ -24,6 +24,7 @@ fn of(value: RewardValue, state: RewardState) -> Reward {
         referral_id: None,
         incentive_id: Some("thank-you".parse().unwrap()),
         scheme_version: 1,
+        in_review: false,
         basis: None,
         original: value,
         value,
@@ -129,6 +130,7 @@ fn an_order_is_told_to_each_side() {
         first_qualified_at: None,
         referrer_joined_at: ZERO,
         state: ReferralState::Bound,
+        merged: false,
         version: 1,
     };
     assert!(bond(&bound, par(1)).text.starts_with(&par(2).to_string()));
