@@ -15,6 +15,7 @@ mod bounds;
 mod built;
 mod bulk;
 mod chain;
+mod contract;
 mod conversions;
 mod earning;
 mod exports;

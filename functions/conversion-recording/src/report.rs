@@ -161,12 +161,12 @@ impl RefereeReport {
         let pointer = object.pointer().to_owned();
         let external_id = object.optional("external_id", faults, person_id);
         let said_external_id = external_id.is_some();
-        let had_email = object.has("email");
+        let said_email = object.says("email");
         let email = object.optional("email", faults, json::text::<EmailAddress>);
         let first_name = object.optional("first_name", faults, json::text::<Name>);
         let new_customer = object.optional("new_customer", faults, json::boolean);
         object.finish(faults);
-        if !said_external_id && !had_email && faults.is_empty() {
+        if !said_external_id && !said_email && faults.is_empty() {
             faults.add(pointer, "needs an external_id or an email");
         }
         let email_hash = email

@@ -16,6 +16,7 @@
 
 pub mod answers;
 pub mod document;
+pub mod postman;
 pub mod problems;
 pub mod requests;
 pub mod routes;
@@ -32,7 +33,8 @@ pub const OPENAPI: &str = include_str!("../openapi.json");
 #[must_use]
 pub fn written() -> Vec<(&'static str, String)> {
     let document = document::openapi();
-    [("openapi.json", &document)]
+    let collection = postman::collection();
+    [("openapi.json", &document), ("postman.json", &collection)]
         .into_iter()
         .map(|(name, value)| (name, pretty(value)))
         .collect()

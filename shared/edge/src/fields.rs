@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::http::{PAIRS_MAX, Problem, Request};
-use crate::json::{BODY_BYTES_MAX, Faults, timestamp_of};
+use crate::json::{BODY_BYTES_MAX, Faults, timestamp_of, unknown};
 
 /// The most entries that one page of a list has.
 pub const LIMIT_MAX: u16 = 100;
@@ -28,6 +28,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub struct Fields {
     base: &'static str,
     pairs: Vec<(String, String)>,
+    /// The names that were asked for, which are those that are known.
+    asked: Vec<&'static str>,
     /// Whether there were more than are looked at.
     is_cut: bool,
 }
@@ -40,6 +42,7 @@ impl Fields {
             base: "/query",
             pairs: request.query().to_vec(),
             is_cut: request.query_is_cut(),
+            asked: Vec::new(),
         }
     }
 
@@ -68,11 +71,13 @@ impl Fields {
             base: "",
             pairs: pairs.by_ref().take(PAIRS_MAX).collect(),
             is_cut: pairs.next().is_some(),
+            asked: Vec::new(),
         })
     }
 
     /// A text, as it was sent. Twice is a fault.
-    pub fn string(&mut self, name: &str, faults: &mut Faults) -> Option<String> {
+    pub fn string(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+        self.asked.push(name);
         let (taken, rest) = std::mem::take(&mut self.pairs)
             .into_iter()
             .partition::<Vec<_>, _>(|(known, _)| known == name);
@@ -90,7 +95,7 @@ impl Fields {
     /// absent, or left a fault.
     pub fn optional<T: FromStr<Err: Display>>(
         &mut self,
-        name: &str,
+        name: &'static str,
         faults: &mut Faults,
     ) -> Option<T> {
         match self.string(name, faults)?.parse() {
@@ -105,12 +110,13 @@ impl Fields {
     /// As [`Self::optional`], where absence is a fault too.
     pub fn required<T: FromStr<Err: Display>>(
         &mut self,
-        name: &str,
+        name: &'static str,
         faults: &mut Faults,
     ) -> Option<T> {
         if self.has(name) {
             return self.optional(name, faults);
         }
+        self.asked.push(name);
         self.refuse(name, faults, "is required");
         None
     }
@@ -118,7 +124,7 @@ impl Fields {
     /// A whole number within bounds, in plain digits.
     pub fn integer_in<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         bounds: RangeInclusive<T>,
         faults: &mut Faults,
     ) -> Option<T>
@@ -142,7 +148,7 @@ impl Fields {
     }
 
     /// An instant in RFC 3339.
-    pub fn timestamp(&mut self, name: &str, faults: &mut Faults) -> Option<Timestamp> {
+    pub fn timestamp(&mut self, name: &'static str, faults: &mut Faults) -> Option<Timestamp> {
         let text = self.string(name, faults)?;
         // A `+` of an offset that was not encoded arrives as a space.
         let value = timestamp_of(&text).or_else(|| timestamp_of(&text.replace(' ', "+")));
@@ -208,11 +214,11 @@ impl Fields {
             let detail = format!("must have at most {PAIRS_MAX} parameters");
             faults.add(self.base, detail);
         }
-        let mut unknown: Vec<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        for name in unknown {
-            self.refuse(name, faults, "is not a known parameter");
+        let mut left: Vec<&str> = self.pairs.iter().map(|(name, _)| name.as_str()).collect();
+        left.sort_unstable();
+        left.dedup();
+        for name in left {
+            self.refuse(name, faults, unknown("parameter", &self.asked));
         }
     }
 }

@@ -245,7 +245,7 @@ fn conditions(object: &mut Object, faults: &mut Faults) -> Option<Conditions> {
     Some(conditions)
 }
 
-fn flag(object: &mut Object, name: &str, faults: &mut Faults) -> bool {
+fn flag(object: &mut Object, name: &'static str, faults: &mut Faults) -> bool {
     let flag = object.optional(name, faults, json::boolean);
     flag.unwrap_or_default()
 }

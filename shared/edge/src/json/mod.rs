@@ -21,6 +21,7 @@ mod read;
 mod values;
 
 pub use faults::{FAULTS_MAX, Faults};
+pub(crate) use object::unknown;
 pub use object::{Member, Object, Patch};
 pub(crate) use read::is_utf8;
 pub use read::{BODY_BYTES_MAX, DEPTH_MAX, body, body_or_empty};

@@ -61,6 +61,8 @@ impl<T> Patch<T> {
 pub struct Object {
     pointer: String,
     members: Map<String, Value>,
+    /// The names that were asked for, which are those that are known.
+    asked: Vec<&'static str>,
 }
 
 impl Object {
@@ -70,6 +72,7 @@ impl Object {
         Self {
             pointer: pointer.into(),
             members,
+            asked: Vec::new(),
         }
     }
 
@@ -92,10 +95,16 @@ impl Object {
         self.members.contains_key(name)
     }
 
+    /// Whether a member is there with a value, and was not taken yet.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A member that must be there; `None` leaves a fault.
     pub fn required<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         faults: &mut Faults,
         parse: impl FnOnce(Member, &mut Faults) -> Option<T>,
     ) -> Option<T> {
@@ -111,7 +120,7 @@ impl Object {
     /// A member that may be absent or `null`. `None` may also mean that it left a fault.
     pub fn optional<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         faults: &mut Faults,
         parse: impl FnOnce(Member, &mut Faults) -> Option<T>,
     ) -> Option<T> {
@@ -122,7 +131,7 @@ impl Object {
     /// A member of a merge patch. A value that left a fault is [`Patch::Keep`].
     pub fn patch<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         faults: &mut Faults,
         parse: impl FnOnce(Member, &mut Faults) -> Option<T>,
     ) -> Patch<T> {
@@ -136,7 +145,7 @@ impl Object {
     /// A member of a merge patch that cannot be cleared: its new value, if there is one.
     pub fn replace<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         faults: &mut Faults,
         parse: impl FnOnce(Member, &mut Faults) -> Option<T>,
     ) -> Option<T> {
@@ -170,12 +179,12 @@ impl Object {
     }
 
     /// An object that may be absent, to be read and finished in turn.
-    pub fn optional_object(&mut self, name: &str, faults: &mut Faults) -> Option<Object> {
+    pub fn optional_object(&mut self, name: &'static str, faults: &mut Faults) -> Option<Object> {
         self.optional(name, faults, as_object)
     }
 
     /// An object that must be there, to be read and finished in turn; `None` leaves a fault.
-    pub fn required_object(&mut self, name: &str, faults: &mut Faults) -> Option<Object> {
+    pub fn required_object(&mut self, name: &'static str, faults: &mut Faults) -> Option<Object> {
         self.required(name, faults, as_object)
     }
 
@@ -197,15 +206,27 @@ impl Object {
     /// Refuses every member that was not taken.
     pub fn finish(self, faults: &mut Faults) {
         for name in self.members.keys() {
-            faults.add(self.pointer_to(name), "is not a known field");
+            faults.add(self.pointer_to(name), unknown("field", &self.asked));
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<Member> {
+    fn take(&mut self, name: &'static str) -> Option<Member> {
+        self.asked.push(name);
         let value = self.members.remove(name)?;
         let pointer = self.pointer_to(name);
         Some(Member { value, pointer })
     }
+}
+
+/// That a name is not known, and which are.
+pub(crate) fn unknown(what: &str, known: &[&str]) -> String {
+    let mut known = known.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    if known.is_empty() {
+        return format!("is not a known {what}: there are none");
+    }
+    format!("is not a known {what}; known are: {}", known.join(", "))
 }
 
 pub(super) fn as_object(member: Member, faults: &mut Faults) -> Option<Object> {
