@@ -20,6 +20,8 @@ BEYOND_SCHEMAS = [
     r"must be the currency of the payout",
     r"must be in the conversion's currency",
     r"must be greater than that of the tier before",
+    r"must not be less than from",
+    r"stands there already",
     r"needs either referrer_id or code",
     r"must be referee: before paying only the friend can be given something",
     r"must be discount or free_product: nothing else can be given at checkout",
