@@ -220,7 +220,12 @@ async fn the_document_names_the_parameters_that_are_read() {
             .collect();
         let at = format!("{}?{UNKNOWN}=1", filled(path, &program.id, &participant));
         let mut request = world.request(method.clone(), &at).bearer_auth(&program.key);
-        if !operation["requestBody"].is_null() {
+        let content = &operation["requestBody"]["content"];
+        if !content["application/x-ndjson"].is_null() {
+            request = request
+                .header("content-type", "application/x-ndjson")
+                .body("{}");
+        } else if !content.is_null() {
             request = request.json(&json!({}));
         }
         let answer = world.send(request).await;
