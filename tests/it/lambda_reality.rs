@@ -307,6 +307,11 @@ async fn a_wrong_configuration_ends_the_process_with_every_fault() {
     const WRONG: &str = "hush-hush";
     let world = World::start().await;
     for (package, function) in &world.bundle.template().functions {
+        // Nothing is configured where nothing but files is answered.
+        if package == "api-docs" {
+            assert!(function.variables.is_empty(), "{package}");
+            continue;
+        }
         let mut variables = BTreeMap::new();
         let mut expected = vec!["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         for name in function.variables.keys().map(String::as_str) {
