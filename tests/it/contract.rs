@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::world::{Answer, World, text};
 
+/// What probes of one object have in common: the body, the names of its members, where they lie.
+type Group<'a> = (Map<String, Value>, BTreeSet<String>, Vec<&'a Value>);
+
 const UNKNOWN: &str = "zz_unknown";
 
 /// The document, and the way through it.
@@ -46,8 +49,7 @@ impl Document {
 
     /// Bodies that hold one unknown member, with where it stands and the names known there.
     fn probes(&self, schema: &Value) -> Vec<(Value, String, BTreeSet<String>)> {
-        let mut groups: BTreeMap<String, (Map<String, Value>, BTreeSet<String>, Vec<&Value>)> =
-            BTreeMap::new();
+        let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
         for object in self.objects(schema) {
             let none = Map::new();
             let properties = object["properties"].as_object().unwrap_or(&none);
