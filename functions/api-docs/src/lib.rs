@@ -128,12 +128,7 @@ fn file(docs: &ApiDocs, request: &Request) -> Result<Response, Problem> {
 
 /// A page as an answer, with the headers it travels with.
 fn page(status: u16, page: &Page) -> Response {
-    let response = Response::html(status, page.body().to_owned());
-    page.headers()
-        .into_iter()
-        .fold(response, |response, (name, value)| {
-            response.header(name, value)
-        })
+    Response::page(status, page.body(), page.headers())
 }
 
 #[cfg(test)]

@@ -68,6 +68,5 @@ fn cached(response: Response) -> Response {
 }
 
 fn language(request: &Request) -> Language {
-    let preferred = request.header("accept-language");
-    Language::of_locale(preferred.and_then(|tags| tags.split([',', ';']).next()))
+    Language::of_locale(request.preferred_language())
 }

@@ -198,17 +198,11 @@ fn unavailable(request: &Request, error: StoreError) -> Result<Response, Problem
 }
 
 fn language(request: &Request) -> Language {
-    let preferred = request.header("accept-language");
-    Language::of_locale(preferred.and_then(|tags| tags.split([',', ';']).next()))
+    Language::of_locale(request.preferred_language())
 }
 
 fn page(status: u16, page: &Page) -> Response {
-    let response = Response::html(status, page.body().to_owned());
-    page.headers()
-        .into_iter()
-        .fold(response, |response, (name, value)| {
-            response.header(name, value)
-        })
+    Response::page(status, page.body(), page.headers())
 }
 
 #[cfg(test)]

@@ -251,6 +251,13 @@ impl Request {
         kinds.iter().copied().find(names)
     }
 
+    /// The language that the browser prefers: the first tag of `Accept-Language`.
+    #[must_use]
+    pub fn preferred_language(&self) -> Option<&str> {
+        let tags = self.header("accept-language")?;
+        tags.split([',', ';']).next()
+    }
+
     /// Who called: the address before the trusted proxies. Personal data: hashed at once, never
     /// logged or stored.
     #[must_use]

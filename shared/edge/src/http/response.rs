@@ -70,6 +70,21 @@ impl Response {
             .header("content-security-policy", PAGE_POLICY)
     }
 
+    /// A page with the headers that it travels with.
+    #[must_use]
+    pub fn page<'a>(
+        status: u16,
+        page: &str,
+        headers: impl IntoIterator<Item = (&'static str, &'a str)>,
+    ) -> Self {
+        let response = Self::html(status, page.to_owned());
+        headers
+            .into_iter()
+            .fold(response, |response, (name, value)| {
+                response.header(name, value)
+            })
+    }
+
     /// Text of any media type.
     #[must_use]
     pub fn text(status: u16, content_type: &str, text: String) -> Self {
