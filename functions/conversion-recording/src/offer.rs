@@ -96,9 +96,7 @@ pub(crate) async fn make_offer(
     view.load(wanted).await?;
     if let Some(known) = view.loaded.read::<StoredOffer>(&offer_key)? {
         let answer = again(&known.offer, view.now)?;
-        return session
-            .finish(session.commit(), Change::nothing(), answer)
-            .await;
+        return session.unchanged(answer).await;
     }
     let referrer: Option<Participant> = view.loaded.read(&person_key)?;
     if !referrer.is_some_and(|referrer| referrer.is_active()) {

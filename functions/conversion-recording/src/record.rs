@@ -208,9 +208,7 @@ async fn repeat(
     };
     let brings_touch = !report.tokens.is_empty() || !report.codes.is_empty();
     if conversion.state != ConversionState::Unattributed || !brings_touch {
-        return session
-            .finish(session.commit(), Change::nothing(), known())
-            .await;
+        return session.unchanged(known()).await;
     }
     let (referee, named) = involved(recording, &mut view, report).await?;
     let rules = rules_at(&view, conversion.occurred_at).await?;
@@ -223,9 +221,7 @@ async fn repeat(
     };
     let (attribution, found) = search.by_evidence(recording, &mut view, report).await?;
     let Some(found) = found else {
-        return session
-            .finish(session.commit(), Change::nothing(), known())
-            .await;
+        return session.unchanged(known()).await;
     };
     let was = Was::Version(conversion.version);
     let inputs = Inputs {

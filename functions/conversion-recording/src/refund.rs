@@ -141,9 +141,7 @@ pub(crate) async fn reverse(
     match refund.state {
         RefundState::Reversed => {
             let answer = Response::json(200, &wire::refund(&refund));
-            session
-                .finish(session.commit(), Change::nothing(), answer)
-                .await
+            session.unchanged(answer).await
         }
         RefundState::WaitingForConversion => wait_no_more(&session, &mut view, refund).await,
         RefundState::Applied => undo(&session, view, refund).await,
@@ -174,9 +172,7 @@ async fn repeat(session: &Session, report: &Report, refund: &Refund) -> Result<R
         return Err(problem.with_errors(faults.collect()).into());
     }
     let answer = Response::json(200, &wire::refund(refund));
-    session
-        .finish(session.commit(), Change::nothing(), answer)
-        .await
+    session.unchanged(answer).await
 }
 
 /// Takes a refund off a conversion and its rewards.

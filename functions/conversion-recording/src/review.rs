@@ -75,9 +75,7 @@ async fn decide(
     let was = wire::conversion_with_refunds(&before, &rewards, &refunds);
     let Some(after) = after else {
         let answer = Response::json(200, &was);
-        return session
-            .finish(session.commit(), Change::nothing(), answer)
-            .await;
+        return session.unchanged(answer).await;
     };
     let commit = write(&session, &mut view, (&before, &after), &mut rewards).await?;
     let answer = wire::conversion_with_refunds(&after, &rewards, &refunds);

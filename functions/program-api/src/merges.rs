@@ -73,9 +73,7 @@ pub(crate) async fn merge(call: Call) -> Result<Response, Ended> {
                 200
             };
             let answer = Response::json(status, &wire::merge(&known));
-            return session
-                .finish(session.commit(), Change::nothing(), answer)
-                .await;
+            return session.unchanged(answer).await;
         }
         if known.state == MergeState::InReview {
             let detail = "Another merge of the participant waits for review.";
@@ -228,9 +226,7 @@ async fn open(call: &Call) -> Result<(Session, View, Merge, Name), Ended> {
 
 async fn repeated(session: &Session, merge: &Merge) -> Result<Response, Ended> {
     let answer = Response::json(200, &wire::merge(merge));
-    session
-        .finish(session.commit(), Change::nothing(), answer)
-        .await
+    session.unchanged(answer).await
 }
 
 /// Writes what was decided of a merge in review.

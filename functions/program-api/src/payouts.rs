@@ -50,9 +50,7 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
             return Err(Ended::Outdated);
         }
         let answer = Response::json(200, &written(&view, &payout)?);
-        return session
-            .finish(session.commit(), Change::nothing(), answer)
-            .await;
+        return session.unchanged(answer).await;
     }
     let payout = Payout {
         id: view.id(),
@@ -155,9 +153,7 @@ pub(crate) async fn close(call: Call) -> Result<Response, Ended> {
         PayoutState::Building => return Err(building().into()),
         PayoutState::Closed => {
             let answer = Response::json(200, &wire::payout(&payout, &totals));
-            return session
-                .finish(session.commit(), Change::nothing(), answer)
-                .await;
+            return session.unchanged(answer).await;
         }
         PayoutState::Open if totals.open > 0 => return Err(open_lines(totals.open).into()),
         PayoutState::Open => {

@@ -77,9 +77,7 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     let mut next = scheme::patched(body, faults, &view.program, view.now)?;
     if next == view.program {
         let answer = Response::json(200, &wire::program(&next));
-        return session
-            .finish(session.commit(), Change::nothing(), answer)
-            .await;
+        return session.unchanged(answer).await;
     }
     let identities = identities(&mut view, &mut next).await?;
     scheme::check_size(&next)?;

@@ -86,9 +86,7 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
         let known: Option<Redemption> = view.store.get_one(key).await?;
         let known = known.ok_or_else(|| Problem::internal("a redemption is not there"))?;
         let answer = repeated(&known, &spending)?;
-        return session
-            .finish(session.commit(), Change::nothing(), answer)
-            .await;
+        return session.unchanged(answer).await;
     }
     let of_source = |id| keys::redemption_by_name(program, id, &spending.external_id);
     refuse_under_way(&view, &who.next, of_source).await?;

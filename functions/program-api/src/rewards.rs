@@ -175,9 +175,7 @@ async fn decide(call: Call, event: RewardEvent) -> Result<Response, Ended> {
         .map_err(refused)?;
     let Some(mut next) = decided else {
         let answer = Response::json(200, &wire::reward(&reward));
-        return session
-            .finish(session.commit(), Change::nothing(), answer)
-            .await;
+        return session.unchanged(answer).await;
     };
     if next.state == RewardState::Approved && view.program.state != ProgramState::Active {
         let detail = "Rewards stay as they are until the program is active again.";

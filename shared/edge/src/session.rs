@@ -178,7 +178,7 @@ impl Gate {
             return Err(Problem::not_found("program").into());
         };
         tracing::Span::current().record("program.id", tracing::field::display(program));
-        let parsed = session.enter(route, parsed)?;
+        let parsed = session.enter(parsed)?;
         Ok((session, view, parsed))
     }
 
@@ -210,7 +210,7 @@ impl Gate {
                 reads,
             )
             .await?;
-        let parsed = session.enter(route, parsed)?;
+        let parsed = session.enter(parsed)?;
         Ok((session, parsed))
     }
 
@@ -469,12 +469,12 @@ fn stored(record: IdempotencyRecord) -> Response {
 
 impl Session {
     /// Scope, stored answer, body.
-    fn enter<T>(&self, route: &Route, parsed: Result<T, Problem>) -> Result<T, Ended> {
+    fn enter<T>(&self, parsed: Result<T, Problem>) -> Result<T, Ended> {
         let missing = |scope: &Scope| !self.caller.may(*scope);
-        if let Some(scope) = route.access.scope().filter(missing) {
+        if let Some(scope) = self.route.access.scope().filter(missing) {
             return Err(Problem::missing_scope(scope.as_str()).into());
         }
-        if matches!(route.access, Access::Operator(_)) && self.caller.program.is_some() {
+        if matches!(self.route.access, Access::Operator(_)) && self.caller.program.is_some() {
             let detail = "The key belongs to one program, and this concerns all of them.";
             return Err(Problem::of(Code::OperatorKeyNeeded, detail).into());
         }
@@ -524,6 +524,15 @@ impl Session {
     ) -> Result<Response, Ended> {
         let kept = answer.clone();
         self.finish_keeping(commit, change, answer, kept).await
+    }
+
+    /// Gives the answer of a call that changes nothing, because it was so already; the answer is kept
+    /// for whoever repeats the call.
+    ///
+    /// # Errors
+    /// [`Ended::Replayed`] when a twin of this call was first.
+    pub async fn unchanged(&self, answer: Response) -> Result<Response, Ended> {
+        self.finish(self.commit(), Change::nothing(), answer).await
     }
 
     /// Writes a part of a decision that is too large for one transaction, together with what the
