@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kith_contract::requests::SIGNAL_CHARS_MAX;
 use kith_domain::attribution::{CODES_MAX, PresentedToken, TOKENS_MAX};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Content;
@@ -25,8 +26,6 @@ use crate::vouchers::Named;
 
 /// The longest code: of a voucher of the owner's own.
 const CODE_CHARS_MAX: usize = 64;
-/// Longest text among those that are checked and not kept.
-const SIGNAL_CHARS_MAX: usize = 1_024;
 
 /// A conversion as reported.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! `GET P/events`: everything that happened, oldest first.
 
 use jiff::Timestamp;
+use kith_contract::requests::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_domain::fact::FactKind;
 use kith_domain::id::EventId;
 use kith_edge::desk::View;
-use kith_edge::fields::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_edge::http::Response;
 use kith_edge::session::Ended;
 use kith_edge::wire;

@@ -4,7 +4,8 @@
 use std::future::Future;
 
 use jiff::SignedDuration;
-use kith_edge::fields::{EXPORT_LIMIT_MAX, LIMIT_MAX};
+use kith_contract::requests::LIMIT_MAX;
+use kith_edge::fields::EXPORT_LIMIT_MAX;
 use kith_edge::http::{BoxError, Problem, Request, Response};
 use kith_edge::session::{Ended, Session};
 use serde::Serialize;

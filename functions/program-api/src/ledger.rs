@@ -5,12 +5,12 @@ mod summary;
 pub(crate) use summary::summary;
 
 use jiff::Timestamp;
+use kith_contract::requests::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_contract::scalar::Spelled;
 use kith_domain::id::{LedgerId, ParticipantId};
 use kith_domain::ledger::Account;
 use kith_domain::money::Unit;
 use kith_edge::desk::View;
-use kith_edge::fields::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_edge::http::{Problem, Response};
 use kith_edge::session::Ended;
 use kith_edge::wire;

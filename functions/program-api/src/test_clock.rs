@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kith_contract::requests::ADVANCE_SECONDS_MAX;
 use kith_contract::scalar::At;
 use kith_domain::audit::ObjectKind;
 use kith_edge::audit::Change;
@@ -30,8 +31,6 @@ const RESERVE: SignedDuration = SignedDuration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait before the second look at nothing.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
-/// The furthest that one call advances: ten years.
-const SECONDS_MAX: i64 = 315_360_000;
 /// The clock ticks on between two calls, so a call that is repeated with its `until` may find it
 /// passed; further back it is taken for a mistake.
 const PASSED_MAX: SignedDuration = SignedDuration::from_mins(10);
@@ -45,7 +44,7 @@ enum Advance {
 
 impl Advance {
     fn read((mut body, mut faults): Body) -> Result<Self, Problem> {
-        let seconds = json::integer_in(1..=SECONDS_MAX);
+        let seconds = json::integer_in(1..=ADVANCE_SECONDS_MAX);
         let seconds = body.optional("seconds", &mut faults, seconds);
         let until = body.optional("until", &mut faults, json::timestamp);
         body.finish(&mut faults);
@@ -69,7 +68,7 @@ impl Advance {
             Self::Until(until) if now.duration_since(until) > PASSED_MAX => Err(fault(
                 "has passed on the program's clock, which never goes back",
             )),
-            Self::Until(until) if at(SECONDS_MAX).is_ok_and(|end| until > end) => {
+            Self::Until(until) if at(ADVANCE_SECONDS_MAX).is_ok_and(|end| until > end) => {
                 Err(fault("is more than ten years ahead"))
             }
             Self::Until(until) => Ok(until),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kith_contract::problems::Code;
+use kith_contract::requests::VOUCHER_CODES_MAX;
 use kith_contract::scalar::Spelled;
 use kith_domain::audit::ObjectKind;
 use kith_domain::code::{CodeError, VoucherCode};
@@ -19,8 +20,6 @@ use kith_store::{Commit, VoucherStock, keys};
 
 use crate::call::Call;
 
-/// The most codes of one call.
-const CODES_MAX: usize = 1_000;
 /// The most codes of one transaction: two items each, the list, and the answer that is kept.
 const STEP_CODES_MAX: usize = 45;
 /// How many waiting rewards are counted, and woken at most when codes are added.
@@ -44,7 +43,7 @@ enum Word {
 pub(crate) async fn add(call: Call) -> Result<Response, Ended> {
     let parsed = call.id("incentive").and_then(|incentive: Slug| {
         let (mut body, mut faults) = call.body()?;
-        let codes = json::list(CODES_MAX, json::string);
+        let codes = json::list(VOUCHER_CODES_MAX, json::string);
         let codes = body.required("codes", &mut faults, codes);
         body.finish(&mut faults);
         let (codes,) = faults.all((codes,))?;

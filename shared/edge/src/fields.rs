@@ -9,17 +9,13 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
+use kith_contract::requests::{CURSOR_BYTES_MAX, LIMIT_DEFAULT, LIMIT_MAX};
+
 use crate::http::{PAIRS_MAX, Problem, Request};
 use crate::json::{BODY_BYTES_MAX, Faults, timestamp_of, unknown};
 
-/// The most entries that one page of a list has.
-pub const LIMIT_MAX: u16 = 100;
 /// The most entries that one page of a list has as a table or as lines of JSON.
 pub const EXPORT_LIMIT_MAX: u16 = 1_000;
-/// How many entries a page has when nobody says.
-pub const LIMIT_DEFAULT: u16 = 50;
-/// Longest cursor that is looked at, in bytes.
-const CURSOR_BYTES_MAX: usize = 1_024;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 

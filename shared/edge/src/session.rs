@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use kith_contract::problems::Code;
+use kith_contract::requests::IDEMPOTENCY_KEY_CHARS_MAX;
 use kith_contract::routes::{Access, Route};
 use kith_domain::api_key::{Caller, KeyHash, KeyState, PresentedKey, Scope};
 use kith_domain::audit::Actor;
@@ -27,7 +28,6 @@ use crate::limits::{CallerLimits, Verdict};
 const ANSWER_LIFE: SignedDuration = SignedDuration::from_hours(48);
 /// A larger answer is not kept; none of the API's is. The largest tells of a thousand voucher codes.
 const ANSWER_BYTES_MAX: usize = 160 * 1_024;
-const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// When to try again after the table did not answer.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
@@ -413,7 +413,7 @@ fn idempotency(request: &Request, scope: IdempotencyScope) -> Result<Option<Idem
     if !good {
         return Err(Problem::invalid_request(vec![Fault::new(
             "/headers/idempotency-key",
-            "must be 1 to 255 visible ASCII characters",
+            format!("must be 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters"),
         )]));
     }
     let mut digest = Sha256::new();

@@ -1,6 +1,7 @@
 //! The lines of a payout: read as JSON or as CSV, and settled one by one.
 
 use kith_contract::problems::Code;
+use kith_contract::requests::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ParticipantId, PayoutId};
@@ -13,7 +14,6 @@ use kith_domain::payout::{
 use kith_domain::text::{ExternalId, Name};
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
-use kith_edge::fields::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_edge::http::{Problem, Response};
 use kith_edge::json;
 use kith_edge::session::Ended;

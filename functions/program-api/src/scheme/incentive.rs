@@ -1,5 +1,6 @@
 //! Reads one incentive.
 
+use kith_contract::requests::CHANNELS_MAX;
 use kith_domain::channel::Channel;
 use kith_domain::incentive::{
     COUNTRIES_MAX, Conditions, EXPIRES_AFTER_DAYS_MAX, Grant, Incentive, LIMIT_MAX, Limits,
@@ -13,9 +14,6 @@ use kith_domain::reward::{Beneficiary, Discount, UPLINE_MAX, UnknownBeneficiary}
 use kith_domain::text::{CountryCode, EventName, MetadataKey, MetadataValue, Slug};
 use kith_edge::json::{self, Faults, Member, Object};
 use serde_json::Value;
-
-/// The most channels of a condition: all there are.
-const CHANNELS_MAX: usize = 10;
 
 /// An incentive with its own faults; what concerns several of them is judged with the list.
 pub(super) fn incentive(object: &mut Object, faults: &mut Faults) -> Option<Incentive> {

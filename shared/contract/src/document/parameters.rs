@@ -9,6 +9,7 @@ use kith_domain::text::Slug;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use crate::requests::IDEMPOTENCY_KEY_CHARS_MAX;
 use crate::scalar::{Spelled, Spelling, example_id};
 
 /// What a parameter of a path is: its schema and an example. `None` for a name that nobody has
@@ -80,7 +81,7 @@ pub(super) fn sent_header(name: &str) -> Option<Value> {
     let (about, schema) = match name {
         "Idempotency-Key" => (
             "Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days.",
-            json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["8f14e45f-ceea-467f-a8c9-0d1f0a9d8c11"]}),
+            json!({"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": "^[!-~]+$", "examples": ["8f14e45f-ceea-467f-a8c9-0d1f0a9d8c11"]}),
         ),
         "If-Match" => (
             "The `version` that the change was made from, in quotation marks: another present version refuses the change. `*` fits any.",

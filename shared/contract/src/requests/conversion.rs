@@ -10,6 +10,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{MetadataValueInput, MoneyInput};
 use crate::scalar::{At, PersonId, Spelled, TypedCode};
 
+/// Longest text among those that are checked and not kept.
+pub const SIGNAL_CHARS_MAX: usize = 1_024;
+
 /// What a referee did. `event` and `external_id` together are recorded once.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -35,7 +38,7 @@ pub struct NewConversion {
     /// What the referee called with, for the fraud rules. Checked, hashed, and never answered.
     pub client: Option<SignalsInput>,
     /// What tells the means of payment from others. Checked, hashed, and never answered.
-    #[schemars(length(max = 1024))]
+    #[schemars(length(max = SIGNAL_CHARS_MAX))]
     pub payment_fingerprint: Option<String>,
     /// For the program's own conditions.
     #[schemars(schema_with = "metadata", default)]
@@ -77,13 +80,13 @@ fn named(schema: &mut Schema) {
 #[schemars(deny_unknown_fields)]
 pub struct SignalsInput {
     /// The address.
-    #[schemars(length(max = 1024))]
+    #[schemars(length(max = SIGNAL_CHARS_MAX))]
     pub ip: Option<String>,
     /// The user agent.
-    #[schemars(length(max = 1024))]
+    #[schemars(length(max = SIGNAL_CHARS_MAX))]
     pub user_agent: Option<String>,
     /// What the shop calls the device.
-    #[schemars(length(max = 1024))]
+    #[schemars(length(max = SIGNAL_CHARS_MAX))]
     pub device_id: Option<String>,
 }
 

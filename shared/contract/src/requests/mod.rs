@@ -38,6 +38,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::scalar::Spelled;
 
+/// The longest idempotency key, in characters, all of them visible ASCII.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
 /// An amount of money: an integer in the minor unit of its currency.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]

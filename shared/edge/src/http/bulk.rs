@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 use kith_contract::problems::Code;
+use kith_contract::requests::IDEMPOTENCY_KEY_CHARS_MAX;
 use serde_json::Value;
 
 use super::{Handler, Place, Problem, Request, Response};
@@ -28,8 +29,9 @@ const RESERVE: SignedDuration = SignedDuration::from_secs(3);
 /// Answers of lines are given whole up to here, as they are written inside the answer of a function,
 /// which has 6 MB at most.
 const ANSWER_BYTES_MAX: usize = 5 * 1_024 * 1_024;
-/// The longest idempotency key: with the number of a line behind it it is one of a single call.
-const IDEMPOTENCY_KEY_CHARS_MAX: usize = 251;
+/// The longest idempotency key: with the number of a line behind it, such as `/500`, it is one of a
+/// single call.
+const KEY_CHARS_MAX: usize = IDEMPOTENCY_KEY_CHARS_MAX - "/500".len();
 
 /// The lines of a bulk call, not looked at yet.
 #[derive(Debug)]
@@ -53,9 +55,8 @@ impl Lines {
         let mut faults = Faults::default();
         Fields::of_query(request).finish(&mut faults);
         let key = request.header("idempotency-key");
-        if key.is_some_and(|key| key.len() > IDEMPOTENCY_KEY_CHARS_MAX) {
-            let detail =
-                format!("must be at most {IDEMPOTENCY_KEY_CHARS_MAX} characters for many lines");
+        if key.is_some_and(|key| key.len() > KEY_CHARS_MAX) {
+            let detail = format!("must be at most {KEY_CHARS_MAX} characters for many lines");
             faults.add("/headers/idempotency-key", detail);
         }
         let body = request.body();
