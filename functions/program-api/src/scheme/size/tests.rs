@@ -51,10 +51,11 @@ fn the_worst_case_is_counted_item_by_item() {
     let referrer = points(&json!("referrer"));
     // The reward and its balance; refunded, the lot too.
     assert_eq!(counts(std::slice::from_ref(&referrer)), (56, 14));
-    // One balance for two rewards in points; another for the other party, and for the other unit.
+    // One balance for two rewards in points; another for the other party, whose counters are looked at
+    // for a merge, and for the other unit.
     assert_eq!(counts(&[referrer.clone(), referrer.clone()]), (57, 16));
     let upline = points(&json!({"upline": 2}));
-    assert_eq!(counts(&[referrer.clone(), upline]), (58, 17));
+    assert_eq!(counts(&[referrer.clone(), upline]), (59, 17));
     let share = json!({"kind": "percentage", "basis_points": 100});
     let share = with(referrer.clone(), "reward", share);
     assert_eq!(counts(&[referrer.clone(), share.clone()]), (58, 17));
