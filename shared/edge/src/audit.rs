@@ -48,8 +48,8 @@ impl Change {
         Self(What::Nothing)
     }
 
-    /// What the shop tells us all day: a click, an order, a new person. It is kept as what it is,
-    /// with who told it, and is in no log.
+    /// What the shop tells us all day: a click, an order, a new person. It is kept as what it is, and
+    /// is in no log.
     #[must_use]
     pub fn routine() -> Self {
         Self(What::Routine)
