@@ -44,7 +44,7 @@ fn a_body_has_1_to_500_lines() {
         let refused = Lines::read(&request("{}", json!({"content-type": kind})));
         assert_eq!(refused.unwrap_err().status(), 415);
     }
-    let key = "k".repeat(IDEMPOTENCY_KEY_CHARS_MAX);
+    let key = "k".repeat(KEY_CHARS_MAX);
     for (key, taken) in [(key.clone(), true), (format!("{key}k"), false)] {
         let read = Lines::read(&request("{}", json!({"idempotency-key": key})));
         assert_eq!(read.is_ok(), taken);
