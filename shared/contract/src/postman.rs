@@ -17,6 +17,13 @@ const OTHERWISE: &[(&str, &[u16])] = &[
     // A link of a test program has no live twin.
     ("follow_link", &[404]),
     ("follow_link_head", &[404]),
+    ("draw_qr_code", &[404]),
+    ("draw_qr_code_head", &[404]),
+    // It did not wait for review: nothing showed a self-referral or a loop.
+    ("reject_merge", &[409]),
+    // Nothing holds the conversion back.
+    ("approve_conversion", &[409]),
+    ("reject_conversion", &[409]),
     // Nothing was earned yet.
     ("spend_points", &[409]),
     ("reverse_redemption", &[404]),
@@ -47,6 +54,9 @@ const OTHERWISE: &[(&str, &[u16])] = &[
     ("read_docs_file", &[404]),
     ("read_docs_file_head", &[404]),
 ];
+
+/// Somebody who is there twice: the variable of the participant that is merged into another one.
+const DUPLICATE: &str = "duplicate";
 
 /// Checks an answer, and keeps what it yields.
 const SCRIPT: &str = include_str!("postman.js");
@@ -101,6 +111,8 @@ fn examples(document: &Value) -> BTreeMap<String, String> {
             }
         }
     }
+    // Bodies name whoever stays.
+    found.remove(DUPLICATE);
     found
 }
 
@@ -108,20 +120,34 @@ fn examples(document: &Value) -> BTreeMap<String, String> {
 fn variable<'a>(path: &str, name: &'a str) -> &'a str {
     match name {
         "code" if path.starts_with("/problems/") => "problem",
+        "participant" if path.ends_with("/merge") => DUPLICATE,
         _ => name,
+    }
+}
+
+/// A piece of a path, its parameter as a variable.
+fn place(path: &str, part: &str) -> String {
+    let name = part
+        .strip_prefix('{')
+        .and_then(|part| part.strip_suffix('}'));
+    match name {
+        Some(name) => format!("{{{{{}}}}}", variable(path, name)),
+        None => part.to_owned(),
     }
 }
 
 fn item(operation: &Operation, document: &Value, examples: &BTreeMap<String, String>) -> Value {
     let route = operation.route;
     let method = route.method.as_str();
-    let path = route.path.replace('{', "{{").replace('}', "}}");
-    let path = if route.path.starts_with("/problems/") {
-        path.replace("{{code}}", "{{problem}}")
-    } else {
-        path
-    };
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let parts: Vec<String> = route
+        .path
+        .split('/')
+        .skip(1)
+        .map(|part| place(route.path, part))
+        .collect();
+    let path = parts
+        .iter()
+        .fold(String::new(), |path, part| path + "/" + part);
     let mut headers = vec![json!({"key": "Accept", "value": "application/json"})];
     let mut request = json!({
         "method": method,
@@ -133,13 +159,13 @@ fn item(operation: &Operation, document: &Value, examples: &BTreeMap<String, Str
     } else if route.writes() {
         headers.push(json!({"key": "Idempotency-Key", "value": "{{$guid}}"}));
     }
-    if let Some(example) = operation
-        .body
-        .as_ref()
-        .and_then(|body| body.example.as_ref())
+    if let Some(body) = &operation.body
+        && let (Some(content), Some(example)) = (body.contents.first(), &body.example)
     {
-        headers.push(json!({"key": "Content-Type", "value": "application/json"}));
-        let text = serde_json::to_string_pretty(example).unwrap_or_default();
+        headers.push(json!({"key": "Content-Type", "value": content.media}));
+        let lines = example.as_str().map(str::to_owned);
+        let text =
+            lines.unwrap_or_else(|| serde_json::to_string_pretty(example).unwrap_or_default());
         let kept = |text: String, (name, value): (&String, &String)| {
             let taken = format!("\"{value}\"");
             // Slugs are the owner's own names, which the examples say themselves.
@@ -182,7 +208,11 @@ fn script(operation: &Operation, written: &Value, document: &Value) -> Vec<Strin
         };
         answers.insert(status.to_string(), answer);
     }
-    let yields: BTreeMap<&str, &str> = operation.yields.iter().copied().collect();
+    let mut yields: BTreeMap<&str, &str> = operation.yields.iter().copied().collect();
+    if operation.route.id == "list_participants" {
+        // The newest of them, whom the bulk call has added.
+        yields.insert(DUPLICATE, "/data/0/id");
+    }
     let told = json!({"answers": answers, "yields": yields});
     std::iter::once(format!("const documented = {told};"))
         .chain(SCRIPT.lines().map(str::to_owned))

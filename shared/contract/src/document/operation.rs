@@ -66,6 +66,10 @@ fn any_text(_: &mut SchemaGenerator) -> Schema {
     schemars::json_schema!({"type": "string"})
 }
 
+fn lines_of_text(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({"type": "string", "minLength": 1})
+}
+
 /// The entry of a route.
 pub(crate) fn op(route: &'static Route, tag: &'static str, summary: &'static str) -> Operation {
     Operation {
@@ -147,7 +151,7 @@ impl Operation {
         self.body = Some(Body {
             contents: vec![Content {
                 media: NDJSON,
-                schema: any_text,
+                schema: lines_of_text,
             }],
             is_required: true,
             example: Some(Value::String(format!("{example}\n"))),

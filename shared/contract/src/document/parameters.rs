@@ -85,7 +85,7 @@ pub(super) fn sent_header(name: &str) -> Option<Value> {
         ),
         "If-Match" => (
             "The `version` that the change was made from, in quotation marks: another present version refuses the change. `*` fits any.",
-            json!({"type": "string", "pattern": "^(?:\\*|\"[0-9]{1,19}\")(?:, ?(?:\\*|\"[0-9]{1,19}\"))*$", "examples": ["\"3\""]}),
+            json!({"type": "string", "minLength": 1, "pattern": "^(?:\\*|\"[0-9]{1,19}\")(?:, ?(?:\\*|\"[0-9]{1,19}\"))*$", "examples": ["\"3\""]}),
         ),
         "If-None-Match" => (
             "The `ETag` of the document that the caller has.",

@@ -41,7 +41,7 @@ fn people() -> Vec<Operation> {
             .yields("code", "/code"),
         op(&routes::JOIN_PARTICIPANTS, TAG.name, "Add or update many participants")
             .about("Up to 500 lines, each what the single call takes, answered as the single call answers it. A line that there was no time for is answered 503 `not_reached`; send it again. An `Idempotency-Key` counts for each line.")
-            .lines(&json!({"external_id": "cust-42", "locale": "en-GB"}))
+            .lines(&json!({"external_id": "cust-43", "locale": "en-GB"}))
             .answers_lines("A line for each: `line`, `status`, `replayed`, and in `body` what the single call answers.")
             .refuses([Code::NotReached]),
         op(&routes::LIST_PARTICIPANTS, TAG.name, "List participants")

@@ -53,7 +53,7 @@ pub(crate) fn of(operation: &Operation) -> BTreeSet<Code> {
 }
 
 /// Statuses that the gateway answers by itself, before any function is asked.
-const OF_THE_GATEWAY: [u16; 4] = [413, 429, 500, 503];
+const OF_THE_GATEWAY: [u16; 5] = [413, 429, 431, 500, 503];
 
 /// The answers of an operation that refuse it, by status: each with a name that says what is in it.
 pub(crate) fn responses(operation: &Operation) -> BTreeMap<u16, (String, Value)> {
