@@ -161,7 +161,7 @@ def configuration(words, folder):
 
 
 def command(options, bundle, folder):
-    tool, rest = options.tool[0], options.tool[1:]
+    tool, rest = os.path.abspath(options.tool[0]), options.tool[1:]
     if options.kind == "newman":
         words = {"base_url": bundle.url, "operator_key": TEST_KEY, "live_operator_key": LIVE_KEY}
         variables = [part for name, value in words.items() for part in ("--env-var", f"{name}={value}")]
@@ -179,14 +179,15 @@ def main():
     parser.add_argument("kind", choices=["newman", "schemathesis"])
     parser.add_argument("tool", nargs=argparse.REMAINDER, help="the tool and its arguments")
     options = parser.parse_args()
-    folder = pathlib.Path(options.out)
+    folder = pathlib.Path(options.out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{options.kind}-bundle.log"
     bundle = Bundle(options.binary, log)
     try:
         call = command(options, bundle, folder)
         started = time.monotonic()
-        status = subprocess.run(call).returncode
+        # What a tool leaves behind belongs to the other logs.
+        status = subprocess.run(call, cwd=folder).returncode
         print(f"{options.kind}: {time.monotonic() - started:.0f} s, exit status {status}")
         if bundle.process.poll() is not None:
             print(f"the bundle ended on its own; see {log}")

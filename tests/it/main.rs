@@ -17,6 +17,7 @@ mod bulk;
 mod chain;
 mod contract;
 mod conversions;
+mod documented;
 mod earning;
 mod exports;
 mod headers;

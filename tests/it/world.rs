@@ -9,6 +9,8 @@ use kith_store::faults::Faults;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect};
 use serde_json::{Value, json};
 
+use crate::documented;
+
 /// The user agent of a person's browser.
 pub(crate) const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -137,13 +139,19 @@ impl World {
         self.client.request(method, url)
     }
 
+    /// Sends it, and holds the answer against the document.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        Answer {
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
+        let answer = Answer {
             status: response.status(),
             headers: response.headers().clone(),
             text: response.text().await.unwrap(),
-        }
+        };
+        documented::check(&method, &path, &answer);
+        answer
     }
 
     pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
