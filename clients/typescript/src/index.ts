@@ -1,0 +1,10 @@
+export { Kith } from "./kith.js";
+export type { CallOptions, KithOptions, Page, Answer } from "./kith.js";
+export { KithError } from "./error.js";
+export type { Fault, Problem } from "./error.js";
+export { touchesIn } from "./touches.js";
+export type { Touches } from "./touches.js";
+export { verifyWebhook, WebhookError } from "./webhook.js";
+export type { VerifiedWebhook, WebhookFault, WebhookOptions } from "./webhook.js";
+export type { ApiPath, Body, Data, Entry, ListPath, Method, PathOf, Query, Schemas } from "./types.js";
+export { VERSION } from "./version.js";
