@@ -725,7 +725,7 @@ async fn faults_on_the_way_change_nothing() {
 }
 
 /// A world in which what one function writes can be held back.
-async fn holding(package: &'static str) -> (World, Faults) {
+pub(crate) async fn holding(package: &'static str) -> (World, Faults) {
     let held: Arc<Mutex<Option<Faults>>> = Arc::default();
     let kept = Arc::clone(&held);
     let world = World::with(move |options| {

@@ -120,6 +120,7 @@ pub(crate) async fn make_offer(
     commit
         .offer(&stored, Was::Absent)
         .voucher(program, &voucher, Was::Absent)
+        .active(owner)
         .count(owner, &of_today, made);
     let answer = Response::json(201, &wire::offer(&stored.offer));
     session.finish(commit, Change::routine(), answer).await

@@ -253,7 +253,7 @@ async fn bond(
 fn write_bond(commit: &mut Commit, view: &View, bond: &Referral) {
     commit
         .referral(view.program.id, bond, Was::Absent)
-        .not_merged(bond.referrer_id)
+        .active(bond.referrer_id)
         .not_merged(bond.referee_id);
     commit.fact(Fact {
         referral_id: Some(bond.id),

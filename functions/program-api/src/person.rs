@@ -153,6 +153,10 @@ impl Person {
         };
         self.next.version = self.next.version.saturating_add(1);
         commit.participant(&self.next, was);
+        let state = self.before.as_ref().map(|before| before.state);
+        if state.is_some_and(|state| state != self.next.state) {
+            commit.suspended(&self.next);
+        }
         let before = self.before.as_ref();
         if before.is_none_or(|before| before.external_id.is_none())
             && let Some(external_id) = &self.next.external_id

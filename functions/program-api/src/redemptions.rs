@@ -115,7 +115,7 @@ pub(crate) async fn spend(call: Call) -> Result<Response, Ended> {
     let mut commit = view.commit();
     commit
         .new_redemption(&redemption)
-        .not_merged(person)
+        .active(person)
         .wake_redemption(&redemption)
         .ledger(LedgerReason::Redeemed, None, &redemption.spending())
         .caused_by(redemption.id)

@@ -108,6 +108,10 @@ async fn disburse(
             commit
                 .reward(&issued, was)
                 .fact(Fact::of_reward(FactKind::RewardIssued, &issued));
+            // Not their counters, which everybody who buys through them writes.
+            if let Some(person) = &person {
+                commit.same_participant(person);
+            }
         }
         Answer::Waiting(Lacking::Codes(list)) => {
             worker

@@ -290,7 +290,12 @@ impl<'a> Listing<'a> {
             self.line.version = 0;
             return Some(commit);
         }
-        commit.not_merged(participant);
+        if self.line.version == 0 {
+            commit.active(participant);
+        } else {
+            // A line that was begun is gone on with.
+            commit.not_merged(participant);
+        }
         let step = payout::next_move(&credits(&self.lots), self.receivable);
         let (unit, was) = (unit_of(payout), self.line.version);
         let owed = Account::Liability(participant);

@@ -10,7 +10,7 @@ use kith_domain::email::EmailHash;
 use kith_domain::id::{ApiKeyId, ParticipantId, PayoutId, ProgramId};
 use kith_domain::incentive::Incentive;
 use kith_domain::money::Currency;
-use kith_domain::participant::{Participant, Referral};
+use kith_domain::participant::{Participant, ParticipantState, Referral};
 use kith_domain::payout::{Payout, PayoutLine, PayoutState, PayoutTotals};
 use kith_domain::program::Program;
 use kith_domain::refund::Refund;
@@ -22,8 +22,8 @@ use crate::commit::{BUDGET_LIFE, Commit, Due, Guard, Indexes, Write, later, numb
 use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
-    ApiKey, Asked, CodeRecord, Exhausted, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord,
-    MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, StoredOffer,
+    ApiKey, Asked, CodeRecord, Exhausted, FENCE, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord,
+    MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, SUSPENDED, StoredOffer,
     Suppression, TestMail, Voucher, Wake, totals_changed,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
@@ -172,6 +172,26 @@ impl Commit {
             ..Indexes::default()
         };
         self.put(key, participant, was.into(), indexes);
+        self
+    }
+
+    /// Marks the counters of a participant who is suspended, or takes the mark away: whoever decides in
+    /// their favour insists on it.
+    pub fn suspended(&mut self, participant: &Participant) -> &mut Self {
+        let key = keys::counters(participant.program, participant.id);
+        let update = update(&key)
+            .condition_expression("attribute_not_exists(#fence)")
+            .expression_attribute_names("#fence", FENCE)
+            .expression_attribute_names("#suspended", SUSPENDED)
+            .expression_attribute_values(":kind", AttributeValue::S("counters".to_owned()));
+        let update = if participant.state == ParticipantState::Suspended {
+            update
+                .update_expression("SET kind = :kind, #suspended = :yes")
+                .expression_attribute_values(":yes", AttributeValue::Bool(true))
+        } else {
+            update.update_expression("SET kind = :kind REMOVE #suspended")
+        };
+        self.push_update(Guard::NotMerged, key, update);
         self
     }
 

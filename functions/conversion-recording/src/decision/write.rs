@@ -1,6 +1,7 @@
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::incentive::{Earned, LimitSubject};
 use kith_domain::ledger::{Account, transfer};
+use kith_domain::participant::Participant;
 use kith_domain::reward::{Beneficiary, BudgetShare, Reward, RewardState};
 use kith_store::items::LedgerReason;
 use kith_store::{Commit, Count, CountGuard, Was};
@@ -25,9 +26,9 @@ impl Decision {
         commit.fact(fact);
         let (referrer, referee) = (self.bond.referrer_id, self.bond.referee_id);
         self.numbers.count(commit, referrer, referee);
-        commit.not_merged(referrer);
+        takes_part(commit, &inputs.found.referrer.0);
         if inputs.referee.was != Was::Absent {
-            commit.not_merged(referee);
+            takes_part(commit, &inputs.referee.person);
         }
         for counter in &self.over {
             commit.forget(referrer, counter);
@@ -47,7 +48,7 @@ impl Decision {
     ) {
         commit.reward(reward, Was::Absent);
         if matches!(reward.beneficiary, Beneficiary::Upline(_)) {
-            commit.not_merged(reward.beneficiary_id);
+            commit.active(reward.beneficiary_id);
         }
         commit.fact(self.reward_fact(reward, FactKind::RewardCreated));
         if earned.redeemed {
@@ -117,6 +118,16 @@ impl Decision {
             issued_at: reward.issued_at,
             ..self.fact(kind)
         }
+    }
+}
+
+/// Insists that somebody still takes part, as far as they did: of whoever is suspended nothing was
+/// decided in their favour.
+fn takes_part(commit: &mut Commit, person: &Participant) {
+    if person.is_active() {
+        commit.active(person.id);
+    } else {
+        commit.not_merged(person.id);
     }
 }
 

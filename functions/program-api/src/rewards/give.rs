@@ -111,7 +111,7 @@ pub(crate) async fn give(call: Call) -> Result<Response, Ended> {
     let mut commit = view.commit();
     commit
         .reward(&reward, Was::Absent)
-        .not_merged(reward.beneficiary_id)
+        .active(reward.beneficiary_id)
         .fact(Fact::of_reward(FactKind::RewardCreated, &reward));
     if state == RewardState::Approved {
         commit.fact(Fact::of_reward(FactKind::RewardApproved, &reward));

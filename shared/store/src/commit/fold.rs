@@ -13,12 +13,17 @@ use super::{
     BUDGET_LIFE, BalanceGuard, BudgetChange, Commit, CommitError, Count, CountGuard, Due, Guard,
     Indexes, ProgramScope, Write, check, later, number, update,
 };
-use crate::items::{Event, FENCE, RecordedFact, Wake};
+use crate::items::{Event, FENCE, RecordedFact, SUSPENDED, Wake};
 use crate::keys::{self, DueClock, EventRef, Key, ListName};
 use crate::wake::{Message, Queue};
 
 /// How many counters one commit forgets: the rest waits for the next.
 const FORGOTTEN_MAX: usize = 50;
+
+/// Counters bear no mark of a merge.
+const NOT_MERGED: &str = "attribute_not_exists(#fence)";
+/// Counters bear no mark of a suspension.
+const NOT_SUSPENDED: &str = "attribute_not_exists(#suspended)";
 
 /// How long after its commit an event is looked at again, unless it was dealt with.
 const EVENT_LEASE: SignedDuration = SignedDuration::from_mins(5);
@@ -45,12 +50,22 @@ impl Commit {
             let mut forgotten = self.forgotten.remove(&participant).unwrap_or_default();
             forgotten.retain(|name| !counters.contains_key(name));
             self.fenced.remove(&participant);
-            self.push_counters(program.id, participant, &counters, &forgotten);
+            let active = self.active.remove(&participant);
+            self.push_counters(program.id, participant, &counters, &forgotten, active);
+        }
+        for participant in std::mem::take(&mut self.active) {
+            self.fenced.remove(&participant);
+            let key = keys::counters(program.id, participant);
+            let check = check(&key)
+                .condition_expression(format!("{NOT_MERGED} AND {NOT_SUSPENDED}"))
+                .expression_attribute_names("#fence", FENCE)
+                .expression_attribute_names("#suspended", SUSPENDED);
+            self.push_check(Guard::Active, key, check);
         }
         for participant in std::mem::take(&mut self.fenced) {
             let key = keys::counters(program.id, participant);
             let check = check(&key)
-                .condition_expression("attribute_not_exists(#fence)")
+                .condition_expression(NOT_MERGED)
                 .expression_attribute_names("#fence", FENCE);
             self.push_check(Guard::NotMerged, key, check);
         }
@@ -171,13 +186,18 @@ impl Commit {
         participant: ParticipantId,
         counters: &BTreeMap<String, Count>,
         forgotten: &BTreeSet<String>,
+        active: bool,
     ) {
         let key = keys::counters(program, participant);
         let mut update = update(&key)
             .expression_attribute_values(":kind", AttributeValue::S("counters".to_owned()));
         let mut adds = Vec::new();
-        let mut conditions = vec!["attribute_not_exists(#fence)".to_owned()];
+        let mut conditions = vec![NOT_MERGED.to_owned()];
         update = update.expression_attribute_names("#fence", FENCE);
+        if active {
+            conditions.push(NOT_SUSPENDED.to_owned());
+            update = update.expression_attribute_names("#suspended", SUSPENDED);
+        }
         for (place, (name, count)) in counters.iter().enumerate() {
             update = update.expression_attribute_names(format!("#c{place}"), name);
             // What is only guarded stays as it is.

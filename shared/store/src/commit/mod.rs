@@ -83,6 +83,8 @@ pub enum Guard {
     Balance,
     /// The participant was not merged into another.
     NotMerged,
+    /// The participant takes part: neither merged nor suspended.
+    Active,
     /// The idempotency key is free.
     IdempotencyKey,
     /// Nothing.
@@ -239,6 +241,7 @@ pub struct Commit {
     balance_guards: BTreeMap<(ParticipantId, Unit), BalanceGuard>,
     counters: BTreeMap<ParticipantId, BTreeMap<String, Count>>,
     fenced: BTreeSet<ParticipantId>,
+    active: BTreeSet<ParticipantId>,
     budgets: BTreeMap<Key, BudgetChange>,
     pub(crate) fault: Option<CorruptItem>,
 }
@@ -277,6 +280,7 @@ impl Commit {
             balance_guards: BTreeMap::new(),
             counters: BTreeMap::new(),
             fenced: BTreeSet::new(),
+            active: BTreeSet::new(),
             budgets: BTreeMap::new(),
             fault: None,
         }
@@ -482,6 +486,13 @@ impl Commit {
     /// counters change is known to be so anyway.
     pub fn not_merged(&mut self, participant: ParticipantId) -> &mut Self {
         self.fenced.insert(participant);
+        self
+    }
+
+    /// Insists that a participant takes part: was not merged into another, and is not suspended. For
+    /// what is decided in their favour only because they do.
+    pub fn active(&mut self, participant: ParticipantId) -> &mut Self {
+        self.active.insert(participant);
         self
     }
 

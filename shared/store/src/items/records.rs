@@ -392,6 +392,9 @@ impl Entity for LedgerEntry {
 /// The mark on the counters of somebody who was merged: nothing new is made for them.
 pub(crate) const FENCE: &str = "merged_into";
 
+/// The mark on the counters of a participant who is suspended.
+pub(crate) const SUSPENDED: &str = "suspended";
+
 /// A participant's counters, by name. One that was never raised is 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters(BTreeMap<String, u64>);
