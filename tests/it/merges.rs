@@ -831,3 +831,46 @@ async fn what_the_lists_did_not_show_is_carried_over_later() {
     audit(&program).await;
     world.bundle.shutdown().await;
 }
+
+/// A survey's cooldown holds for the person, whichever of the two was asked, and whichever later.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_sooner_for_having_been_two() {
+    let rules = json!({
+        "incentives": [{"id": "thank-you", "on": "purchase", "beneficiary": "referrer", "reward": {"kind": "cash", "amount": eur(500)}}],
+        "surveys": [{"id": "after-reward", "on": "reward.issued", "to": "referrer", "delay_hours": 0, "cooldown_days": 10}],
+    });
+    let world = World::start().await;
+    let day = 86_400;
+    for case in ["source alone", "source first", "target first"] {
+        let program = world.program(rules.clone()).await;
+        let ann = program.referrer("ann").await;
+        let bea = program.referrer("bea").await;
+        let asked_after = async |order: &str, who: &Value| {
+            buy(&program, order, who, order).await;
+            world.settle().await;
+            count(&program, "/events?type=survey.sent").await
+        };
+        assert_eq!(asked_after("first", &ann).await, 1);
+        program.advance(5 * day).await;
+        let (source, target) = match case {
+            "target first" => (&bea, &ann),
+            _ => (&ann, &bea),
+        };
+        let mut sent = 1;
+        if case != "source alone" {
+            sent = asked_after("second", &bea).await;
+            assert_eq!(sent, 2);
+        }
+        merge(&program, source, target).await.expect(201);
+        world.settle().await;
+        assert_eq!(asked_after("third", target).await, sent, "{case}");
+        // Ten days after the first of the two was asked, and six after the second.
+        program.advance(6 * day).await;
+        if case != "source alone" {
+            assert_eq!(asked_after("fourth", target).await, sent, "{case}");
+            program.advance(5 * day).await;
+        }
+        assert_eq!(asked_after("fifth", target).await, sent + 1, "{case}");
+    }
+    world.bundle.shutdown().await;
+}

@@ -140,6 +140,9 @@ async fn next(view: &View, merge: &Merge, goes: Move) -> Result<Next, Undone> {
     if let Some(commit) = counters(view, goes).await? {
         return Ok(Some(commit).into());
     }
+    if let Some(commit) = rest::asked(view, goes).await? {
+        return Ok(Some(commit).into());
+    }
     let spending = keys::open_redemptions(goes.program, goes.source);
     if view.store.holds_any(&spending).await? {
         return Ok(Next::Wait);

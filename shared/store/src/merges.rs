@@ -10,12 +10,13 @@ use kith_domain::merge::{MERGED_MAX, Merge, MergeState, SWEEPS};
 use kith_domain::participant::{Participant, Referral};
 use kith_domain::redemption::Redemption;
 use kith_domain::reward::{Reward, RewardState};
-use kith_domain::text::ExternalId;
+use kith_domain::text::{ExternalId, Slug};
 
 use crate::commit::{Commit, Count, CountGuard, Due, Guard, Indexes, Write, later};
 use crate::item::Entity;
 use crate::items::{
-    Counters, FENCE, LedgerReason, Lookup, Lot, MergeName, RedemptionName, RedemptionPart, Wake,
+    Asked, Counters, FENCE, LedgerReason, Lookup, Lot, MergeName, RedemptionName, RedemptionPart,
+    Wake,
 };
 use crate::keys::{self, DueClock, Key, ListName};
 use crate::store::{Loaded, Store, StoreError, attributes};
@@ -274,6 +275,26 @@ impl Commit {
                 self.lot(program, to, &both, Was::Version(there.version))
             }
         }
+    }
+
+    /// When somebody was asked by a rule is when whom they were merged into was, unless that was later:
+    /// `there`.
+    pub fn carry_asked(
+        &mut self,
+        program: ProgramId,
+        (from, to): (ParticipantId, ParticipantId),
+        rule: &Slug,
+        (asked, there): (&Asked, Option<&Asked>),
+    ) -> &mut Self {
+        let key = keys::asked(program, from, rule);
+        self.delete_version(Asked::KIND, key, asked.version);
+        let version = there.map_or(1, |there| there.version.saturating_add(1));
+        let was = there.map_or(Was::Absent, |there| Was::Version(there.version));
+        if there.is_none_or(|there| there.at < asked.at) {
+            let later = Asked { version, ..*asked };
+            self.asked(program, to, rule, &later, was);
+        }
+        self
     }
 
     /// A part of a redemption goes where the redemption will be.

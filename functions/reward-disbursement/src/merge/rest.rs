@@ -8,7 +8,7 @@ use kith_domain::survey::{Survey, SurveyState};
 use kith_edge::Undone;
 use kith_edge::desk::View;
 use kith_store::item::Entity;
-use kith_store::items::{RedemptionName, RedemptionPart};
+use kith_store::items::{Asked, RedemptionName, RedemptionPart};
 use kith_store::keys::{self, ListName};
 use kith_store::{Commit, ListQuery, Was};
 
@@ -119,6 +119,40 @@ async fn conversions(view: &View, goes: Move, query: ListQuery) -> Result<Option
     }
     commit.not_merged(goes.target);
     Ok((!found.is_empty()).then_some(commit))
+}
+
+/// When the source was asked last, by each rule: of the two the later counts, so that nobody is asked
+/// sooner for having been two. Early in the merge, since the target may be asked at any time.
+pub(super) async fn asked(view: &View, goes: Move) -> Result<Option<Commit>, Undone> {
+    let (program, from, to) = (goes.program, goes.source, goes.target);
+    let rules = view.program.surveys.iter().map(|rule| &rule.id);
+    let places: Vec<_> = rules
+        .map(|rule| {
+            (
+                rule,
+                keys::asked(program, from, rule),
+                keys::asked(program, to, rule),
+            )
+        })
+        .collect();
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let wanted = places
+        .iter()
+        .flat_map(|(_, of_source, of_target)| [of_source, of_target]);
+    let loaded = view.store.get(wanted.cloned()).await?;
+    let mut commit = view.commit();
+    let mut found = false;
+    for (rule, of_source, of_target) in &places {
+        if let Some(asked) = loaded.read::<Asked>(of_source)? {
+            let there: Option<Asked> = loaded.read(of_target)?;
+            commit.carry_asked(program, (from, to), rule, (&asked, there.as_ref()));
+            found = true;
+        }
+    }
+    commit.not_merged(to);
+    Ok(found.then_some(commit))
 }
 
 /// Surveys that the source was or will be asked. One that is being sent is left to its sender.
