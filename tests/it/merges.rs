@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::books::{all, audit};
-use crate::payouts::until_killed;
+use crate::guards::overtaken;
+use crate::payouts::{until_killed, work};
 use crate::world::{Answer, Program, World, eur, text};
 
 /// Something of every kind, for both sides; some of it held.
@@ -494,6 +495,16 @@ async fn a_merge_that_shows_a_self_referral_or_a_loop_waits_for_review() {
             let waiting = all(&program, "/merges?state=in_review").await;
             assert_eq!(waiting.len(), 1);
 
+            // Whoever wakes it wakes nothing.
+            let (program_id, merge_id) = (program.id.parse().unwrap(), id(&asked).parse().unwrap());
+            let message = Message::Merge {
+                program_id,
+                merge_id,
+            };
+            let mine = held(&program, source).await;
+            work(&world, message, 60).await;
+            assert_eq!(held(&program, source).await, mine);
+
             let path = format!("/merges/{}", id(&asked));
             let no = json!({"reason": "twins"});
             let rejected = program
@@ -873,4 +884,175 @@ async fn nobody_is_asked_sooner_for_having_been_two() {
         assert_eq!(asked_after("fifth", target).await, sent + 1, "{case}");
     }
     world.bundle.shutdown().await;
+}
+
+/// Five euros for the referrer, and nothing else.
+fn thanks() -> Value {
+    json!({
+        "incentives": [{"id": "thank-you", "on": "purchase", "beneficiary": "referrer", "reward": {"kind": "cash", "amount": eur(500)}}],
+        "surveys": [],
+    })
+}
+
+/// Says of the only line of a payout what became of it.
+async fn settle_line(program: &Program<'_>, payout: &Value, who: &Value, state: &str) -> Answer {
+    let path = format!("/payouts/{}/lines/{}", id(payout), id(who));
+    program
+        .post(&path, json!({"state": state, "reference": "bank"}))
+        .await
+}
+
+/// Ann has a line of five euros in a payout that is open, and Bea has nothing.
+async fn listed<'a>(world: &'a World) -> (Program<'a>, [Value; 2], Value) {
+    let program = world.program(thanks()).await;
+    let ann = program.referrer("ann").await;
+    let bea = program.referrer("bea").await;
+    buy(&program, "of-ann", &ann, "friend").await;
+    world.settle().await;
+    let payout = open_payout(&program).await;
+    (program, [ann, bea], payout)
+}
+
+/// In the end, whatever came first.
+async fn the_five_euros_are_the_targets(program: &Program<'_>, both: [&Value; 2], state: &str) {
+    let [source, target] = both;
+    program.world.settle().await;
+    let part = if state == "paid" { "paid" } else { "available" };
+    let kept = BTreeMap::from([(("EUR".to_owned(), part.to_owned()), 500)]);
+    assert_eq!(held(program, target).await, kept, "{state}");
+    nothing_is_left_of(program, source).await;
+    audit(program).await;
+}
+
+/// The bank's word comes at any step of the merge: what is carried over is what is there then, and no
+/// account is ever overdrawn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_settled_overtakes_each_step_of_a_merge() {
+    let (world, faults) = holding("reward-disbursement").await;
+    for step in 0..5 {
+        for state in ["paid", "failed"] {
+            let (program, [ann, bea], payout) = listed(&world).await;
+            // One attempt after the step at which it is held, and none beyond.
+            let (held_at, one_more) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (begun, over) = (Arc::clone(&held_at), Arc::clone(&one_more));
+            let settled = Arc::new(Mutex::new(false));
+            let is_settled = Arc::clone(&settled);
+            let (mut passed, mut tried) = (0, false);
+            faults.plan(move |operation| {
+                if operation != "TransactWriteItems" {
+                    return None;
+                }
+                if passed < step {
+                    passed += 1;
+                    return None;
+                }
+                if *is_settled.lock().unwrap() && !tried {
+                    tried = true;
+                    return None;
+                }
+                if tried {
+                    over.notify_one();
+                }
+                begun.notify_one();
+                Some(Fault::Throttle)
+            });
+            merge(&program, &ann, &bea).await.expect(201);
+            held_at.notified().await;
+            settle_line(&program, &payout, &ann, state)
+                .await
+                .expect(200);
+            *settled.lock().unwrap() = true;
+            one_more.notified().await;
+            for who in [&ann, &bea] {
+                let held = held(&program, who).await;
+                let overdrawn = held.values().any(|amount| *amount < 0);
+                assert!(!overdrawn, "{step} {state}: {held:?}");
+            }
+            faults.heal();
+            the_five_euros_are_the_targets(&program, [&ann, &bea], state).await;
+        }
+    }
+    world.bundle.shutdown().await;
+}
+
+/// The other way round: the merge is done between what was read of a line's account and what is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_overtakes_a_line_that_is_being_settled() {
+    let (world, faults) = holding("program-api").await;
+    for state in ["paid", "failed"] {
+        let (program, [ann, bea], payout) = listed(&world).await;
+        world.bundle.pause(Some("reward-disbursement"));
+        let begun = merge(&program, &ann, &bea).await.expect(201);
+        let path = format!("/merges/{}", id(&begun));
+        let carry_out = async {
+            world.bundle.resume(Some("reward-disbursement"));
+            while program.get(&path).await.expect(200)["state"] != "done" {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let settling = settle_line(&program, &payout, &ann, state);
+        overtaken(&faults, settling, carry_out).await.expect(200);
+        the_five_euros_are_the_targets(&program, [&ann, &bea], state).await;
+    }
+    world.bundle.shutdown().await;
+}
+
+/// A merge moves everybody below the source. Dan stands below Pam; who stands at the top of the target's
+/// tree comes below Dan in the same instant: together that would be a loop, whichever is first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bond_of_the_same_instant_closes_no_loop() {
+    let bind = async |program: &Program<'_>, below: &str, above: &Value| {
+        let body = json!({"codes": [above["code"]], "referee": {"external_id": below}});
+        program
+            .convert(&format!("{below}-bound"), body)
+            .await
+            .expect(201)
+    };
+    for held_back in ["program-api", "conversion-recording"] {
+        let (world, faults) = holding(held_back).await;
+        for target_is_top in [false, true] {
+            // No rule for levels: whoever earns above a referrer is insisted on for that.
+            let program = world.program(thanks()).await;
+            let top = program.referrer("top").await;
+            let pam = program.referrer("pam").await;
+            let dan = program.referrer("dan").await;
+            let zoe = program.referrer("zoe").await;
+            bind(&program, "dan", &pam).await;
+            let target = if target_is_top {
+                zoe.clone()
+            } else {
+                let quin = program.referrer("quin").await;
+                bind(&program, "pam", &top).await;
+                bind(&program, "quin", &zoe).await;
+                quin
+            };
+            world.settle().await;
+            let merging = merge(&program, &pam, &target);
+            let binding = bind(&program, "zoe", &dan);
+            let at = format!("{held_back} {target_is_top}");
+            if held_back == "program-api" {
+                let bound = async {
+                    let order = binding.await;
+                    assert_eq!(order["attribution"]["referrer_id"], dan["id"], "{at}");
+                };
+                let merged = overtaken(&faults, merging, bound).await.expect(202);
+                assert_eq!(merged["finding"], "referral_loop", "{at}: {merged}");
+            } else {
+                let merged = async {
+                    merging.await.expect(201);
+                };
+                let order = overtaken(&faults, binding, merged).await;
+                let attribution = &order["attribution"];
+                assert_eq!(attribution["state"], "unattributed", "{at}: {order}");
+                let reason = &attribution["reason"];
+                assert!(
+                    ["referral_loop", "self_referral"].contains(&text(reason)),
+                    "{at}: {order}"
+                );
+            }
+            world.settle().await;
+            audit(&program).await;
+        }
+        world.bundle.shutdown().await;
+    }
 }
