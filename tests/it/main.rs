@@ -20,6 +20,7 @@ mod conversions;
 mod documented;
 mod earning;
 mod exports;
+mod feed;
 mod guards;
 mod headers;
 mod histories;

@@ -383,6 +383,21 @@ fn the_template_routes_as_the_contract_says() {
     assert_eq!(named, promised);
 }
 
+/// Whoever reads events counts on it that a commit is in the table a minute after it was decided.
+#[test]
+fn no_function_runs_longer_than_a_commit_may_take() {
+    let longest = template()
+        .functions
+        .values()
+        .map(|function| function.timeout)
+        .max();
+    let bound = u64::try_from(kith_store::COMMIT_SECONDS_MAX).unwrap();
+    assert!(
+        longest.unwrap() < std::time::Duration::from_secs(bound),
+        "{longest:?}"
+    );
+}
+
 /// A `main.rs` that grows hides a use case.
 #[test]
 fn wiring_is_short() {

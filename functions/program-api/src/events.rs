@@ -1,7 +1,9 @@
-//! `GET P/events`: everything that happened, oldest first.
+//! `GET P/events`: everything that happened, oldest first. Whoever goes on behind the last answer
+//! misses nothing, although commits overlap: [`bookmark`] says how.
 
-use jiff::Timestamp;
-use kith_contract::requests::{LIMIT_DEFAULT, LIMIT_MAX};
+mod bookmark;
+
+use kith_contract::requests::{BOOKMARK_BYTES_MAX, LIMIT_DEFAULT, LIMIT_MAX};
 use kith_domain::fact::FactKind;
 use kith_domain::id::EventId;
 use kith_edge::desk::View;
@@ -15,41 +17,15 @@ use kith_store::keys;
 use crate::call::Call;
 use crate::days;
 
+use bookmark::Bookmark;
+
 /// Buckets and pages of them read for one answer; past that it is short and its cursor goes on.
 const READS_MAX: u16 = 400;
-
-/// A place between facts: behind the first `facts` facts of an event item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Position {
-    item: EventId,
-    facts: usize,
-}
-
-impl Position {
-    fn before(at: Timestamp) -> Self {
-        Self {
-            item: EventId::floor_of(at),
-            facts: 0,
-        }
-    }
-
-    fn write(self) -> String {
-        format!("{}#{}", self.item, self.facts)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (item, facts) = text.split_once('#')?;
-        Some(Self {
-            item: item.parse().ok()?,
-            facts: facts.parse().ok()?,
-        })
-    }
-}
 
 struct Filter {
     kind: Option<FactKind>,
     limit: u16,
-    after: Option<Position>,
+    after: Option<Bookmark>,
 }
 
 /// `GET P/events`. The cursor is always there: at the end it is where the next event will be.
@@ -61,15 +37,13 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
             .string("after", faults)
             .filter(|text| !text.is_empty());
         let after = after.and_then(|text| {
-            let position = call
-                .position(&text)
-                .ok()
-                .as_deref()
-                .and_then(Position::read);
-            if position.is_none() {
+            let short = Some(text).filter(|text| text.len() <= BOOKMARK_BYTES_MAX);
+            let position = short.and_then(|text| call.position(&text).ok());
+            let bookmark = position.as_deref().and_then(Bookmark::read);
+            if bookmark.is_none() {
                 fields.refuse("after", faults, cursor::BadCursor.to_string());
             }
-            position
+            bookmark
         });
         Filter {
             kind,
@@ -78,23 +52,24 @@ pub(crate) async fn list(call: Call) -> Result<Response, Ended> {
         }
     });
     let (_, view, filter) = call.program(query, |_, _, _| Vec::new()).await?;
+    let begun = || Bookmark::before(view.program.created_at);
     let mut reader = Reader {
         view: &view,
-        filter: &filter,
-        at: filter
-            .after
-            .unwrap_or_else(|| Position::before(view.program.created_at)),
+        kind: filter.kind,
+        limit: usize::from(filter.limit),
+        bookmark: filter.after.unwrap_or_else(begun),
         data: Vec::new(),
     };
     reader.read().await?;
-    let (data, at) = (reader.data, reader.at);
-    Ok(call.listed(data, Some(&at.write())))
+    let (data, bookmark) = (reader.data, reader.bookmark);
+    Ok(call.listed(data, Some(&bookmark.write())))
 }
 
 struct Reader<'a> {
     view: &'a View,
-    filter: &'a Filter,
-    at: Position,
+    kind: Option<FactKind>,
+    limit: usize,
+    bookmark: Bookmark,
     data: Vec<wire::Event>,
 }
 
@@ -102,91 +77,69 @@ impl Reader<'_> {
     /// Reads day by day until the page is full or today is read.
     async fn read(&mut self) -> Result<(), Ended> {
         let today = keys::day(self.view.now);
+        let (mut at, mut with_it) = self.bookmark.start();
         let mut reads = 0_u16;
         while reads < READS_MAX {
-            let day = keys::day(self.at.item.at());
-            let (items, more) = self.items(&day).await?;
+            let day = keys::day(at.at());
+            let (items, more) = self.items(&day, at, with_it).await?;
             reads = reads.saturating_add(u16::from(self.view.program.shards));
+            with_it = false;
             for item in items {
-                if self.take(&item) {
+                if self.tell(&item) {
                     return Ok(());
                 }
+                at = item.id;
             }
             if more {
                 continue;
             }
             if day >= today {
+                self.bookmark.caught_up(self.view.now);
                 return Ok(());
             }
-            self.at = Position::before(days::next_day(self.at.item.at()));
+            at = EventId::floor_of(days::next_day(at.at()));
+            self.bookmark.tell(at, 0, self.view.now);
         }
         Ok(())
     }
 
-    /// The next items of a day from the position on, and whether there are more of them.
-    async fn items(&self, day: &str) -> Result<(Vec<Event>, bool), Ended> {
-        let after = self.at.item.to_string();
+    /// The next items of a day behind one of them, or with it, and whether there are more.
+    async fn items(
+        &self,
+        day: &str,
+        after: EventId,
+        with_it: bool,
+    ) -> Result<(Vec<Event>, bool), Ended> {
+        let after = after.to_string();
         let (mut items, more) = days::items::<Event>(self.view, day, &after).await?;
-        // The item at the position itself may have facts left to tell.
-        if self.at.facts > 0
-            && let Some(item) = days::item_at::<Event>(self.view, day, &after).await?
-        {
+        if with_it && let Some(item) = days::item_at::<Event>(self.view, day, &after).await? {
             items.insert(0, item);
         }
         Ok((items, more))
     }
 
-    /// Tells the facts of an item that are behind the position; `true` when the page is full.
-    fn take(&mut self, item: &Event) -> bool {
-        let told = if item.id == self.at.item {
-            self.at.facts
-        } else {
-            0
-        };
-        if item.facts.is_empty() {
-            // It woke somebody, and tells nobody anything.
-            self.at = Position {
-                item: item.id,
-                facts: 0,
-            };
+    /// Tells the facts of an item that were not told yet; `true` when the page is full.
+    fn tell(&mut self, item: &Event) -> bool {
+        if !self.bookmark.has_room_for(item.id, self.view.now) {
+            return true;
         }
-        for (index, recorded) in item.facts.iter().enumerate().skip(told) {
-            self.at = Position {
-                item: item.id,
-                facts: index.saturating_add(1),
-            };
-            if self
-                .filter
-                .kind
-                .is_none_or(|kind| kind == recorded.fact.kind)
-            {
+        let mut told = self.bookmark.told(item.id);
+        for recorded in item.facts.iter().skip(told) {
+            if self.data.len() == self.limit {
+                break;
+            }
+            told = told.saturating_add(1);
+            if self.kind.is_none_or(|kind| kind == recorded.fact.kind) {
                 self.data.push(envelope(item, recorded));
             }
-            if self.data.len() == usize::from(self.filter.limit) {
-                return true;
-            }
         }
-        false
+        // An item without facts woke somebody, and tells nobody anything.
+        self.bookmark.tell(item.id, told, self.view.now);
+        self.data.len() == self.limit
     }
 }
 
 fn envelope(event: &Event, recorded: &RecordedFact) -> wire::Event {
     let owner = (event.program, event.mode);
     wire::event(recorded.id, event.created_at, owner, &recorded.fact)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_reads_back() {
-        let at = "2026-03-01T12:00:00Z".parse().unwrap();
-        let position = Position {
-            item: EventId::new(at, [7; 10]),
-            facts: 3,
-        };
-        assert_eq!(Position::read(&position.write()), Some(position));
-        assert_eq!(Position::read("evt_1#x"), None);
-    }
 }

@@ -15,9 +15,6 @@ const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 2;
 const TAG_BYTES: usize = 16;
 
-/// A longer text is refused unread.
-pub const TEXT_BYTES_MAX: usize = 1_024;
-
 /// Fewer characters do not make a secret.
 pub const SECRET_CHARS_MIN: usize = 32;
 
@@ -37,6 +34,14 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// A longer text is refused unread. Cursors of events name what they told lately.
+    fn text_bytes_max(self) -> usize {
+        match self {
+            Self::Click | Self::Survey | Self::Unsubscribe | Self::Mail => 1_024,
+            Self::Cursor => 5_120,
+        }
+    }
+
     fn label(self) -> &'static [u8] {
         match self {
             Self::Click => b"kith click",
@@ -103,7 +108,7 @@ impl TokenKeys {
     /// The payload of a text that one of these keys signed for this purpose.
     #[must_use]
     pub fn open(&self, purpose: Purpose, text: &str) -> Option<Vec<u8>> {
-        if text.len() > TEXT_BYTES_MAX {
+        if text.len() > purpose.text_bytes_max() {
             return None;
         }
         let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;

@@ -34,7 +34,7 @@ mod writes;
 
 pub use audit::AuditPage;
 pub use buckets::Taken;
-pub use commit::{ACTIONS_MAX, BalanceGuard, Count, CountGuard};
+pub use commit::{ACTIONS_MAX, BalanceGuard, COMMIT_SECONDS_MAX, Count, CountGuard};
 pub use commit::{Commit, CommitError, Committed, FailedGuard, Guard, ProgramScope};
 pub use counted::CountedFor;
 pub use due::{DueEntry, DuePage, DueWork, PARK_AFTER};

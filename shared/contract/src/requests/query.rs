@@ -22,6 +22,8 @@ pub const LIMIT_MAX: u16 = 100;
 pub const LIMIT_DEFAULT: u16 = 50;
 /// Longest cursor that is looked at, in bytes.
 pub const CURSOR_BYTES_MAX: usize = 1_024;
+/// The longest cursor of events, which names what it told lately.
+pub const BOOKMARK_BYTES_MAX: usize = 5_120;
 
 /// How much of a list.
 #[derive(Debug, JsonSchema)]
@@ -93,7 +95,7 @@ pub struct EventFilter {
     #[schemars(range(min = 1, max = LIMIT_MAX), extend("default" = LIMIT_DEFAULT))]
     pub limit: Option<u16>,
     /// Where to go on: the last `next_cursor`, which is always there.
-    #[schemars(length(max = CURSOR_BYTES_MAX))]
+    #[schemars(length(max = BOOKMARK_BYTES_MAX))]
     pub after: Option<String>,
 }
 

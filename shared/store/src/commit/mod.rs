@@ -33,6 +33,9 @@ use crate::wake::Queue;
 
 /// DynamoDB's bound on the actions of a transaction.
 pub const ACTIONS_MAX: usize = 100;
+/// A commit is in the table at most so many seconds after it was decided, which is the instant in the
+/// id of its event: no function runs longer.
+pub const COMMIT_SECONDS_MAX: i64 = 60;
 
 /// How long what was used of a budget is kept after it was last touched: longer than its window.
 pub(crate) const BUDGET_LIFE: SignedDuration = SignedDuration::from_hours(24 * 800);
