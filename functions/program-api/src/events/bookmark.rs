@@ -152,6 +152,10 @@ fn milliseconds(short: &Short) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test stops on the first surprise"
+)]
 mod tests {
     use proptest::prelude::*;
 
