@@ -183,3 +183,45 @@ async fn lists_and_faults_are_bounded() {
     assert_eq!(pointers(&answer).len(), 100);
     world.bundle.shutdown().await;
 }
+
+/// What a shop knows of a device has the same bounds wherever it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_read_alike_wherever_it_is_told() {
+    let world = World::start().await;
+    let program = world.program(json!({})).await;
+    let told = |length: usize, ip: &str, id: &str| json!({"ip": ip, "user_agent": "ü".repeat(length), "device_id": id});
+    let good = told(1_024, "2001:db8::9", &"d".repeat(200));
+    let bad = told(1_025, "203.0.113", &"d".repeat(201));
+    for (path, body, fingerprint) in [
+        (
+            "/participants",
+            json!({"external_id": "ann"}),
+            "payout_fingerprint",
+        ),
+        (
+            "/conversions",
+            purchase("order-1", json!({})),
+            "payment_fingerprint",
+        ),
+    ] {
+        let mut refused = body.clone();
+        refused["client"] = bad.clone();
+        refused[fingerprint] = json!("");
+        let refused = program.post(path, refused).await;
+        let own = format!("/{fingerprint}");
+        assert_eq!(
+            pointers(&refused),
+            [
+                "/client/ip",
+                "/client/user_agent",
+                "/client/device_id",
+                own.as_str()
+            ]
+        );
+        let mut taken = body.clone();
+        taken["client"] = good.clone();
+        taken[fingerprint] = json!("f".repeat(200));
+        program.post(path, taken).await.expect(201);
+    }
+    world.bundle.shutdown().await;
+}

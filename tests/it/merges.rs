@@ -531,7 +531,7 @@ async fn a_merge_that_shows_a_self_referral_or_a_loop_waits_for_review() {
                 .post(&format!("{path}/approve"), yes.clone())
                 .await
                 .expect(200);
-            let dissolved = &approved["review"]["dissolved"];
+            let dissolved = &approved["dissolved"];
             assert_eq!(dissolved["referee_id"], bea["id"], "{approved}");
             // The discount, the cash, the cake and the points were issued; the held share was not.
             let issued = if between { 5 } else { 4 };

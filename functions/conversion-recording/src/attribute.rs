@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kith_contract::answers::More;
 use kith_contract::problems::Code;
 use kith_contract::routes;
 use kith_domain::attribution::{self, ByHand};
@@ -157,7 +158,11 @@ fn check(referee: &Referee, referrer: &Participant, recording: &Recording) -> Re
     if let Some(into) = referrer.merged_into {
         let detail = format!("The referrer was merged into {into}.");
         let problem = Problem::of(Code::ParticipantMerged, detail);
-        return Err(problem.with_member("merged_into", into.to_string()).into());
+        let more = More {
+            merged_into: Some(into.into()),
+            ..More::default()
+        };
+        return Err(problem.saying(more).into());
     }
     if !referrer.is_active() {
         return Err(Problem::of(Code::ReferrerSuspended, "The referrer is suspended.").into());

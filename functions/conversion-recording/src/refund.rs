@@ -11,6 +11,7 @@ mod standing;
 
 use std::sync::Arc;
 
+use kith_contract::answers::More;
 use kith_contract::problems::Code;
 use kith_contract::routes;
 use kith_domain::audit::ObjectKind;
@@ -437,10 +438,10 @@ fn refused(error: RefundError) -> Ended {
                 Code::RefundExceedsConversion,
                 "The refunds of a conversion never come to more than it.",
             );
-            match left {
-                Some(left) => problem.with_member("left", wire::money(left)),
-                None => problem,
-            }
+            problem.saying(More {
+                left: left.map(wire::money),
+                ..More::default()
+            })
         }
     }
     .into()

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kith_contract::requests::SIGNAL_CHARS_MAX;
 use kith_domain::attribution::{CODES_MAX, PresentedToken, TOKENS_MAX};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Content;
@@ -19,6 +18,7 @@ use kith_domain::token::ClickToken;
 use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request};
 use kith_edge::json::{self, Faults, Member, Object};
+use kith_edge::signals;
 use kith_store::keys::{self, Key};
 use serde_json::Value;
 
@@ -82,7 +82,8 @@ impl Report {
             .map(|object| read_metadata(object, &mut faults))
             .unwrap_or_default();
         // What fraud is judged by is checked for its form; nothing of it is kept yet.
-        check_signals(&mut body, &mut faults);
+        signals::client(&mut body, &mut faults);
+        signals::fingerprint("payment_fingerprint", &mut body, &mut faults);
         body.finish(&mut faults);
         let (event, external_id, referee) = faults.all((event, external_id, referee))?;
         let genuine = |text: &String| match ClickToken::open(tokens, text)
@@ -258,26 +259,4 @@ fn metadata_value(value: &Value) -> Result<MetadataValue, String> {
         Value::Bool(flag) => Ok(MetadataValue::Boolean(*flag)),
         Value::Null | Value::Array(_) | Value::Object(_) => Err(refused()),
     }
-}
-
-fn check_signals(body: &mut Object, faults: &mut Faults) {
-    if let Some(mut client) = body.optional_object("client", faults) {
-        for name in ["ip", "user_agent", "device_id"] {
-            client.optional(name, faults, signal);
-        }
-        client.finish(faults);
-    }
-    body.optional("payment_fingerprint", faults, signal);
-}
-
-fn signal(member: Member, faults: &mut Faults) -> Option<()> {
-    let pointer = member.pointer.clone();
-    let text = json::string(member, faults)?;
-    if text.chars().count() > SIGNAL_CHARS_MAX {
-        faults.add(
-            pointer,
-            format!("must have at most {SIGNAL_CHARS_MAX} characters"),
-        );
-    }
-    Some(())
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use kith_contract::problems::Code;
 use kith_contract::routes::{self, Route};
 use kith_domain::audit::ObjectKind;
-use kith_domain::conversion::{Conversion, ConversionReview, ConversionState, Verdict};
+use kith_domain::conversion::{Conversion, ConversionState, Verdict};
 use kith_domain::fact::FactKind;
 use kith_domain::id::{ConversionId, ProgramId};
+use kith_domain::review::Review;
 use kith_domain::reward::{Reward, RewardEvent, RewardState};
 use kith_domain::text::Name;
 use kith_edge::Invocation;
@@ -61,7 +62,7 @@ async fn decide(
         .await?;
     let before: Option<Conversion> = view.loaded.read(&key)?;
     let before = before.ok_or_else(|| Problem::not_found("conversion"))?;
-    let review = ConversionReview {
+    let review = Review {
         by: session.actor(),
         reason,
         at: view.now,

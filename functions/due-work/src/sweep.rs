@@ -163,7 +163,7 @@ impl<'a> Sweep<'a> {
 fn report(entry: &DueEntry, work: &DueWork) {
     if work.parked {
         tracing::error!(
-            kind = work.kind, program.id = work.program, item = %entry.key, attempts = work.attempts,
+            kind = work.kind, program.id = work.program.map(tracing::field::display), item = %entry.key, attempts = work.attempts,
             "work was given up and is parked"
         );
     }

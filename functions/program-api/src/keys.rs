@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kith_contract::answers::More;
 use kith_contract::problems::Code;
 use kith_contract::scalar::{At, Spelled, Word};
 use kith_domain::api_key::{
@@ -221,9 +222,10 @@ fn not_rotatable(why: NotRotatable) -> Problem {
     let detail = why.to_string();
     match why {
         NotRotatable::Ended(_) => Problem::of(Code::KeyEnded, detail),
-        NotRotatable::Replaced(by) => {
-            Problem::of(Code::KeyReplaced, detail).with_member("replaced_by", Spelled(by))
-        }
+        NotRotatable::Replaced(by) => Problem::of(Code::KeyReplaced, detail).saying(More {
+            replaced_by: Some(by.into()),
+            ..More::default()
+        }),
     }
 }
 

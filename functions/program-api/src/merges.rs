@@ -2,14 +2,14 @@
 
 mod begin;
 
+use kith_contract::answers::More;
 use kith_contract::problems::Code;
 use kith_domain::audit::ObjectKind;
 use kith_domain::conversion::Conversion;
 use kith_domain::id::{MergeId, ParticipantId};
-use kith_domain::merge::{
-    self, Below, Dissolved, ISSUED_MAX, Merge, MergeError, MergeState, Review,
-};
+use kith_domain::merge::{self, Below, Dissolved, ISSUED_MAX, Merge, MergeError, MergeState};
 use kith_domain::participant::{Participant, Referral};
+use kith_domain::review::Review;
 use kith_domain::reward::{Reward, RewardState};
 use kith_domain::text::Name;
 use kith_edge::audit::Change;
@@ -78,7 +78,11 @@ pub(crate) async fn merge(call: Call) -> Result<Response, Ended> {
         if known.state == MergeState::InReview {
             let detail = "Another merge of the participant waits for review.";
             let problem = Problem::of(Code::MergeInReview, detail);
-            return Err(problem.with_member("merge_id", known.id.to_string()).into());
+            let more = More {
+                merge_id: Some(known.id.into()),
+                ..More::default()
+            };
+            return Err(problem.saying(more).into());
         }
     }
     let pair = Pair::read(&mut view, wanted.source, wanted.target).await?;
@@ -93,6 +97,7 @@ pub(crate) async fn merge(call: Call) -> Result<Response, Ended> {
         state: MergeState::Building,
         finding: below.map(Below::finding),
         review: None,
+        dissolved: None,
         created_at: view.now,
         done_at: None,
         sweeps: 0,
@@ -167,8 +172,8 @@ pub(crate) async fn approve(call: Call) -> Result<Response, Ended> {
             by: session.actor(),
             reason,
             at: view.now,
-            dissolved,
         }),
+        dissolved,
         version: merge.version.saturating_add(1),
         ..merge.clone()
     };
@@ -193,7 +198,6 @@ pub(crate) async fn reject(call: Call) -> Result<Response, Ended> {
             by: session.actor(),
             reason,
             at: view.now,
-            dissolved: None,
         }),
         version: merge.version.saturating_add(1),
         ..merge.clone()
@@ -311,7 +315,10 @@ pub(crate) fn refuse_merged(person: &Participant) -> Result<(), Problem> {
 
 fn merged(participant: ParticipantId, into: ParticipantId) -> Problem {
     let detail = format!("The participant {participant} was merged into {into}.");
-    Problem::of(Code::ParticipantMerged, detail).with_member("merged_into", into.to_string())
+    Problem::of(Code::ParticipantMerged, detail).saying(More {
+        merged_into: Some(into.into()),
+        ..More::default()
+    })
 }
 
 /// What is still where it was before a merge that is under way.

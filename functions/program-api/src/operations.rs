@@ -3,8 +3,9 @@
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use kith_contract::answers::{Operations, ParkedWork, Retried};
-use kith_contract::scalar::At;
+use kith_contract::scalar::{At, Spelled};
 use kith_domain::audit::ObjectKind;
+use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
 use kith_domain::program::Program;
 use kith_edge::audit::Change;
@@ -121,7 +122,7 @@ fn written(call: &Call, mode: Mode, entry: &DueEntry, work: &DueWork) -> ParkedW
     ParkedWork {
         id: cursor::write(&call.api.tokens, &context(mode), &text),
         kind: work.kind.clone(),
-        program_id: work.program.clone(),
+        program_id: work.program.map(Spelled),
         attempts: work.attempts,
         since: entry.at().map(At),
     }
@@ -159,7 +160,7 @@ pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
     };
     let change = Change::of(ObjectKind::ParkedWork, worked_on(&entry.key)).to(&Unparked {
         kind: &work.kind,
-        program_id: work.program.as_deref(),
+        program_id: work.program.map(Spelled),
         due_at: answer.due_at,
     });
     let mut commit = session.commit();
@@ -173,7 +174,7 @@ pub(crate) async fn retry(call: Call) -> Result<Response, Ended> {
 #[derive(Serialize)]
 struct Unparked<'a> {
     kind: &'a str,
-    program_id: Option<&'a str>,
+    program_id: Option<Spelled<ProgramId>>,
     due_at: At,
 }
 

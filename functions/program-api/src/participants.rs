@@ -20,6 +20,7 @@ use kith_edge::http::bulk::{Bulk, Lines};
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json::{self, Faults, Member};
 use kith_edge::session::Ended;
+use kith_edge::signals;
 use kith_edge::wire;
 use kith_store::items::{CodeRecord, Lookup, UnitBalance};
 use kith_store::keys::{self, Key, ListName};
@@ -31,7 +32,7 @@ use crate::call::{Body, Call, filtered, handler};
 use crate::export::{self, Form, Listed, Source, cell};
 use crate::merges::refuse_merged;
 use crate::person::{Person, email_key, identity_conflict};
-use crate::profile::{Profile, person_id, signals};
+use crate::profile::{Profile, person_id};
 
 /// More units than there are currencies.
 const UNITS_MAX: u16 = 300;
@@ -49,7 +50,8 @@ impl Joining {
         let profile = Profile::read(&mut body, &mut faults).without_clearing();
         let vanity_code = body.optional("vanity_code", &mut faults, json::text);
         let referred_by = body.optional("referred_by", &mut faults, json::text);
-        signals(&mut body, &mut faults);
+        signals::client(&mut body, &mut faults);
+        signals::fingerprint("payout_fingerprint", &mut body, &mut faults);
         body.finish(&mut faults);
         let (external_id,) = faults.all((external_id,))?;
         Ok(Self {

@@ -6,6 +6,7 @@ mod lines;
 pub(crate) use lines::{list as lines, settle};
 
 use jiff::Timestamp;
+use kith_contract::answers::More;
 use kith_contract::problems::Code;
 use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
@@ -207,5 +208,8 @@ fn building() -> Problem {
 
 fn open_lines(open: i64) -> Problem {
     let detail = format!("Lines that are neither paid nor failed: {open}.");
-    Problem::of(Code::PayoutOpenLines, detail).with_member("open", open)
+    Problem::of(Code::PayoutOpenLines, detail).saying(More {
+        open: Some(open),
+        ..More::default()
+    })
 }

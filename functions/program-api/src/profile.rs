@@ -1,15 +1,10 @@
 //! What is said about a person: read once, for making and for changing.
 
-use std::net::IpAddr;
-
 use jiff::Timestamp;
 use kith_domain::email::EmailAddress;
 use kith_domain::participant::{Consent, Participant};
 use kith_domain::text::{ExternalId, Locale, Name};
 use kith_edge::json::{self, Faults, Member, Object, Patch};
-
-/// Longest user agent that is taken, in bytes.
-const USER_AGENT_BYTES_MAX: usize = 1_024;
 
 /// A change of a profile.
 #[derive(Debug, Clone)]
@@ -120,30 +115,4 @@ pub(crate) fn person_id(member: Member, faults: &mut Faults) -> Option<ExternalI
     ExternalId::of_person(&text)
         .map_err(|error| faults.add(pointer, error.to_string()))
         .ok()
-}
-
-/// Checks what the shop knows of the person's device and payout account. It is let go again: what
-/// two people have in common says something only once fraud is judged, and until then nobody needs
-/// to keep it.
-pub(crate) fn signals(object: &mut Object, faults: &mut Faults) {
-    if let Some(mut client) = object.optional_object("client", faults) {
-        let _: Option<IpAddr> = client.optional("ip", faults, json::text);
-        let _: Option<String> = client.optional("user_agent", faults, user_agent);
-        let _: Option<ExternalId> = client.optional("device_id", faults, json::text);
-        client.finish(faults);
-    }
-    let _: Option<ExternalId> = object.optional("payout_fingerprint", faults, json::text);
-}
-
-fn user_agent(member: Member, faults: &mut Faults) -> Option<String> {
-    let pointer = member.pointer.clone();
-    let text = json::string(member, faults)?;
-    if text.len() > USER_AGENT_BYTES_MAX {
-        faults.add(
-            pointer,
-            format!("must be at most {USER_AGENT_BYTES_MAX} bytes"),
-        );
-        return None;
-    }
-    Some(text)
 }

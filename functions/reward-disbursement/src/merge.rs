@@ -131,8 +131,7 @@ async fn step(
 
 /// What the next transaction writes.
 async fn next(view: &View, merge: &Merge, goes: Move) -> Result<Next, Undone> {
-    let dissolved = merge.review.as_ref().and_then(|one| one.dissolved.as_ref());
-    if let Some(bond) = dissolved
+    if let Some(bond) = &merge.dissolved
         && let Some(commit) = reject_rewards(view, bond, goes).await?
     {
         return Ok(Some(commit).into());

@@ -10,7 +10,8 @@ use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, Re
 use crate::incentive::{Facts, Party, Skipped};
 use crate::money::Money;
 use crate::rates::Rates;
-use crate::text::{CountryCode, EventName, ExternalId, Metadata, Name, Slug};
+use crate::review::Review;
+use crate::text::{CountryCode, EventName, ExternalId, Metadata, Slug};
 use crate::words::words;
 
 /// How far ahead of now a conversion may say it happened: clocks differ.
@@ -40,17 +41,6 @@ words! {
         /// It is not: nobody earned anything.
         Reject = "reject",
     }
-}
-
-/// What came of a conversion's review.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversionReview {
-    /// Who decided.
-    pub by: String,
-    /// Why.
-    pub reason: Name,
-    /// When, on the program's clock.
-    pub at: Timestamp,
 }
 
 /// The conversion does not wait for review.
@@ -159,7 +149,7 @@ pub struct Conversion {
     /// Whether nothing of it is left: all of the amount was refunded, or it was and had none.
     pub refunded_whole: bool,
     /// What came of its review, if it waited for one.
-    pub review: Option<ConversionReview>,
+    pub review: Option<Review>,
     /// The version of the program's rules that judged it.
     pub scheme_version: u64,
     /// Counts writes; guards every change.
@@ -171,11 +161,7 @@ impl Conversion {
     ///
     /// # Errors
     /// [`NotInReview`].
-    pub fn reviewed(
-        &self,
-        verdict: Verdict,
-        review: ConversionReview,
-    ) -> Result<Option<Self>, NotInReview> {
+    pub fn reviewed(&self, verdict: Verdict, review: Review) -> Result<Option<Self>, NotInReview> {
         let state = match (self.state, verdict) {
             (ConversionState::Quarantined, Verdict::Approve) => ConversionState::Qualified,
             (ConversionState::Quarantined, Verdict::Reject) => ConversionState::Rejected,

@@ -42,6 +42,7 @@ pub mod program;
 pub mod rates;
 pub mod redemption;
 pub mod refund;
+pub mod review;
 pub mod reward;
 pub mod share;
 pub mod signed;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::id::{MergeId, ParticipantId, ProgramId, ReferralId, RewardId};
 use crate::participant::{CODES_MAX, CodeKind, Participant, ParticipantState, Referral};
+use crate::review::Review;
 use crate::text::Name;
 use crate::words::words;
 
@@ -63,6 +64,8 @@ pub struct Merge {
     pub finding: Option<Finding>,
     /// What was decided in review, by whom and why.
     pub review: Option<Review>,
+    /// The bond that is not carried over, once it was approved.
+    pub dissolved: Option<Dissolved>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When everything was carried over.
@@ -71,19 +74,6 @@ pub struct Merge {
     pub sweeps: u8,
     /// Counts writes; guards every change.
     pub version: u64,
-}
-
-/// What came of a review.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Review {
-    /// Who decided.
-    pub by: String,
-    /// Why.
-    pub reason: Name,
-    /// When.
-    pub at: Timestamp,
-    /// The bond that is not carried over.
-    pub dissolved: Option<Dissolved>,
 }
 
 /// A bond that a merge dissolves.

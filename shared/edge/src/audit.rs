@@ -273,7 +273,7 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
             "finding",
             "review/by",
             "review/at",
-            "review/dissolved",
+            "dissolved",
             "created_at",
         ],
         ObjectKind::Conversion => &[

@@ -1,5 +1,6 @@
-//! An error with everything that caused it, on one line of the log.
+//! What caused a failure, on one line of the log.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
@@ -22,6 +23,13 @@ impl fmt::Display for Causes<'_> {
         }
         Ok(())
     }
+}
+
+/// What somebody who panicked said; it is a sentence of the program, with what it met.
+pub(crate) fn last_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a word")
 }
 
 #[cfg(test)]

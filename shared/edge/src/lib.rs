@@ -34,6 +34,7 @@ pub mod queue;
 pub mod schedule;
 pub mod sender;
 pub mod session;
+pub mod signals;
 pub mod stream;
 pub mod telemetry;
 pub mod visitor;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
+use crate::causes::last_words;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
 use crate::work::{Outcome, WorkError};
 
@@ -98,8 +99,9 @@ impl SqsFunction {
                 tracing::error!(%error, ?message, "the message failed");
                 false
             }
-            Err(_) => {
-                tracing::error!(?message, "the handler panicked");
+            Err(panic) => {
+                let error = last_words(&*panic);
+                tracing::error!(error, ?message, "the handler panicked");
                 false
             }
         }

@@ -10,6 +10,7 @@ use serde::de::Error;
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
+use crate::causes::last_words;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
 use crate::json::timestamp_of;
 use crate::work::WorkError;
@@ -55,7 +56,12 @@ impl ScheduleFunction {
             }
             // The runtime's loop logs it.
             Ok(Err(error)) => Err(FunctionError::NotDone(error.to_string())),
-            Err(_) => Err(FunctionError::NotDone("the handler panicked".to_owned())),
+            Err(panic) => {
+                let words = last_words(&*panic);
+                Err(FunctionError::NotDone(format!(
+                    "the handler panicked: {words}"
+                )))
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
+use crate::causes::last_words;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
 use crate::queue::respond;
 use crate::work::WorkError;
@@ -101,8 +102,9 @@ impl StreamFunction {
                     tracing::error!(%error, "the batch failed");
                     None
                 }
-                Err(_) => {
-                    tracing::error!("the handler panicked");
+                Err(panic) => {
+                    let error = last_words(&*panic);
+                    tracing::error!(error, "the handler panicked");
                     None
                 }
             }

@@ -63,8 +63,8 @@ pub struct DuePage {
 pub struct DueWork {
     /// The kind of the item.
     pub kind: String,
-    /// The program.
-    pub program: Option<String>,
+    /// The program, if the item names one.
+    pub program: Option<ProgramId>,
     /// Whom to wake.
     pub wakes: Vec<Wake>,
     /// How often it was tried.
@@ -328,7 +328,7 @@ fn work(item: &Item, attempts: u32, parked: bool) -> DueWork {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     DueWork {
         kind: text("kind").unwrap_or_default(),
-        program: text("program_id"),
+        program: text("program_id").and_then(|id| id.parse().ok()),
         wakes: wakes_of(item),
         attempts,
         parked,

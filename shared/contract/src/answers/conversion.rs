@@ -13,6 +13,7 @@ use kith_domain::{refund, reward};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
+use super::Review;
 use super::{Beneficiary, Money, Refund, RewardInConversion};
 use crate::scalar::{At, Spelled, Word, words};
 
@@ -50,20 +51,9 @@ pub struct Conversion {
     /// Its refunds, oldest first.
     pub refunds: Vec<Refund>,
     /// What came of its review; `null` if it did not wait for one, or still waits.
-    pub review: Option<ConversionReview>,
+    pub review: Option<Review>,
     /// Counts its changes.
     pub version: u64,
-}
-
-/// What came of a conversion's review.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ConversionReview {
-    /// Who decided: the id of a key, or `operator`.
-    pub by: String,
-    /// In the owner's own words.
-    pub reason: Spelled<Name>,
-    /// When.
-    pub at: At,
 }
 
 /// What the shop told about a conversion for its own rules.
@@ -231,11 +221,7 @@ pub fn conversion_with_refunds(
         codes: conversion.codes.iter().map(code).collect(),
         refunded,
         refunds: refunds.iter().map(super::refund).collect(),
-        review: conversion.review.as_ref().map(|review| ConversionReview {
-            by: review.by.clone(),
-            reason: review.reason.clone().into(),
-            at: review.at.into(),
-        }),
+        review: conversion.review.as_ref().map(Review::from),
         version: conversion.version,
     }
 }

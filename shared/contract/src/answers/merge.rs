@@ -4,6 +4,7 @@ use kith_domain::text::Name;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Review;
 use crate::scalar::{At, Spelled, Word};
 
 /// Two participants becoming one.
@@ -24,24 +25,13 @@ pub struct Merge {
     /// What it shows, so that it waits for review; `null` if nothing.
     pub finding: Option<Word<Finding>>,
     /// What was decided in review; `null` without one.
-    pub review: Option<MergeReview>,
+    pub review: Option<Review>,
+    /// The bond that led back to the same person, and is not carried over; `null` if there is none.
+    pub dissolved: Option<DissolvedReferral>,
     /// When it was asked for.
     pub created_at: At,
     /// When everything was carried over.
     pub done_at: Option<At>,
-}
-
-/// What was decided about a merge.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct MergeReview {
-    /// Who decided: the id of a key, or `operator`.
-    pub by: String,
-    /// In the owner's own words.
-    pub reason: Spelled<Name>,
-    /// When.
-    pub at: At,
-    /// The bond that led back to the same person, and is not carried over.
-    pub dissolved: Option<DissolvedReferral>,
 }
 
 /// A bond that a merge dissolved.
@@ -63,12 +53,6 @@ pub fn merge(merge: &domain::Merge) -> Merge {
         referee_id: bond.referee_id.into(),
         issued_reward_ids: bond.issued.iter().copied().map(Spelled).collect(),
     };
-    let review = |review: &domain::Review| MergeReview {
-        by: review.by.clone(),
-        reason: review.reason.clone().into(),
-        at: review.at.into(),
-        dissolved: review.dissolved.as_ref().map(dissolved),
-    };
     Merge {
         id: merge.id.into(),
         state: merge.state.into(),
@@ -77,7 +61,8 @@ pub fn merge(merge: &domain::Merge) -> Merge {
         reason: merge.reason.clone().into(),
         by: merge.by.clone(),
         finding: merge.finding.map(Word),
-        review: merge.review.as_ref().map(review),
+        review: merge.review.as_ref().map(Review::from),
+        dissolved: merge.dissolved.as_ref().map(dissolved),
         created_at: merge.created_at.into(),
         done_at: merge.done_at.map(At),
     }

@@ -17,9 +17,11 @@ mod operations;
 mod page;
 mod participant;
 mod payout;
+mod problem;
 mod program;
 mod redemption;
 mod refund;
+mod review;
 mod reward;
 mod simulation;
 mod survey;
@@ -29,8 +31,8 @@ mod voucher_list;
 
 pub use audit::{AuditEntry, AuditedObject};
 pub use conversion::{
-    Attribution, ByHand, CodeUse, Considered, Conversion, ConversionReview, Metadata,
-    MetadataValue, Skipped, conversion, conversion_with_refunds,
+    Attribution, ByHand, CodeUse, Considered, Conversion, Metadata, MetadataValue, Skipped,
+    conversion, conversion_with_refunds,
 };
 pub use event::{Event, EventData, event};
 pub use explanation::{Check, Computed, Explanation, LimitApplied, explanation};
@@ -41,7 +43,7 @@ pub use incentive::{
 pub use key::{ApiKey, NewApiKey};
 pub use ledger::{LedgerEntry, LedgerMovement, LedgerSummary};
 pub use link::{Click, Privacy};
-pub use merge::{DissolvedReferral, Merge, MergeReview, merge};
+pub use merge::{DissolvedReferral, Merge, merge};
 pub use offer::{Offer, Offered, offer, offered};
 pub use operations::{Health, Operations, ParkedWork, Retried};
 pub use page::{SurveyAnswered, SurveyToAnswer, Unsubscription};
@@ -52,12 +54,14 @@ pub use participant::{
 pub use payout::{
     Payout, PayoutLine, PayoutTotals, SettledLine, payout, payout_line, settled_line,
 };
+pub use problem::{Fault, More, Problem};
 pub use program::{
     CodeWithoutClick, Program, ProgramAttribution, ProgramConsent, Rate, SurveyRule, Tracking,
     program,
 };
 pub use redemption::{Redemption, redemption};
 pub use refund::{OrderName, Refund, RewardChange, RewardThen, refund};
+pub use review::Review;
 pub use reward::{
     BasisPoints, Beneficiary, Points, Product, Reward, RewardInConversion, RewardRead, Transition,
     Value, beneficiary, reward, reward_in_conversion, value,
@@ -116,48 +120,6 @@ pub struct List<T> {
 #[must_use]
 pub fn list<T>(data: Vec<T>, next_cursor: Option<String>) -> List<T> {
     List { data, next_cursor }
-}
-
-/// Why a call was refused (RFC 9457). Some codes have further members, which their explanation names.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(rename = "Problem")]
-pub struct ProblemBody {
-    /// The address of a page that explains the code.
-    #[serde(rename = "type")]
-    #[schemars(extend("format" = "uri-reference"), example = &"/problems/not_found")]
-    pub kind: String,
-    /// A few words, for people.
-    #[schemars(example = &"Not found")]
-    pub title: &'static str,
-    /// The status of the answer.
-    #[schemars(range(min = 400, max = 599), example = 404)]
-    pub status: u16,
-    /// What went wrong here, for people.
-    #[schemars(example = &"There is no such program.")]
-    pub detail: String,
-    /// The id of the request, under which it is logged.
-    #[schemars(example = &"3f0c9f1e-6f5d-4a3f-9a57-4b5f3d1f6b7a")]
-    pub instance: String,
-    /// The stable name of the problem.
-    #[schemars(extend("x-extensible-enum" = crate::document::codes()), example = &"not_found")]
-    pub code: &'static str,
-    /// Whether the same call may succeed later.
-    pub retryable: bool,
-    /// Every fault of a request; left out if there is none to name.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FaultBody>,
-}
-
-/// One fault of a request.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(rename = "Fault")]
-pub struct FaultBody {
-    /// Where: a JSON pointer into the body, `/query/{name}`, or `/headers/{name}`.
-    #[schemars(example = &"/amount/currency")]
-    pub pointer: String,
-    /// What to change.
-    #[schemars(example = &"is required")]
-    pub detail: String,
 }
 
 /// What the gateway says when it refuses a call by itself.

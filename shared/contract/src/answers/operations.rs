@@ -1,7 +1,8 @@
+use kith_domain::id::ProgramId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::scalar::At;
+use crate::scalar::{At, Spelled};
 
 /// The function runs.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -30,7 +31,7 @@ pub struct ParkedWork {
     /// The kind of item.
     pub kind: String,
     /// The program; `null` if it is not known.
-    pub program_id: Option<String>,
+    pub program_id: Option<Spelled<ProgramId>>,
     /// How often it was tried.
     pub attempts: u32,
     /// Since when it has been parked.

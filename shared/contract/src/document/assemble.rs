@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Body, Operation};
 use super::{TAGS, operations, parameters, problems};
-use crate::answers::{GatewayMessage, ProblemBody};
+use crate::answers::{GatewayMessage, Problem};
 use crate::problems::Code;
 use crate::routes::{Access, Method, Route};
 
@@ -103,7 +103,7 @@ pub fn openapi() -> Value {
         let path = paths.entry(operation.route.path).or_default();
         path.insert(method, written);
     }
-    let _ = makers.answer::<ProblemBody>();
+    let _ = makers.answer::<Problem>();
     let _ = makers.answer::<GatewayMessage>();
     let tags: Vec<Value> = TAGS
         .iter()

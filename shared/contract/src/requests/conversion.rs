@@ -7,11 +7,8 @@ use kith_domain::text::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{MetadataValueInput, MoneyInput};
+use super::{ClientInput, MetadataValueInput, MoneyInput};
 use crate::scalar::{At, PersonId, Spelled, TypedCode};
-
-/// Longest text among those that are checked and not kept.
-pub const SIGNAL_CHARS_MAX: usize = 1_024;
 
 /// What a referee did. `event` and `external_id` together are recorded once.
 #[derive(Debug, JsonSchema)]
@@ -36,10 +33,9 @@ pub struct NewConversion {
     /// In which country.
     pub country: Option<Spelled<CountryCode>>,
     /// What the referee called with, for the fraud rules. Checked, hashed, and never answered.
-    pub client: Option<SignalsInput>,
+    pub client: Option<ClientInput>,
     /// What tells the means of payment from others. Checked, hashed, and never answered.
-    #[schemars(length(max = SIGNAL_CHARS_MAX))]
-    pub payment_fingerprint: Option<String>,
+    pub payment_fingerprint: Option<Spelled<ExternalId>>,
     /// For the program's own conditions.
     #[schemars(schema_with = "metadata", default)]
     pub metadata: Option<()>,
@@ -73,21 +69,6 @@ fn named(schema: &mut Schema) {
     let says = |name: &str| serde_json::json!({"properties": {name: {"type": "string"}}, "required": [name]});
     let either = [says("external_id"), says("email")];
     schema.insert("anyOf".to_owned(), either.into_iter().collect());
-}
-
-/// What somebody called with.
-#[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct SignalsInput {
-    /// The address.
-    #[schemars(length(max = SIGNAL_CHARS_MAX))]
-    pub ip: Option<String>,
-    /// The user agent.
-    #[schemars(length(max = SIGNAL_CHARS_MAX))]
-    pub user_agent: Option<String>,
-    /// What the shop calls the device.
-    #[schemars(length(max = SIGNAL_CHARS_MAX))]
-    pub device_id: Option<String>,
 }
 
 /// To whom a conversion belongs: the referrer, or one of their codes.

@@ -4,6 +4,7 @@
 //! member, so that every fault is found at once with its pointer. Tests send each body with a member
 //! that nobody knows, and hold the names that the refusal tells against the schemas of this module.
 
+mod client;
 mod conversion;
 mod incentive;
 mod key;
@@ -17,6 +18,7 @@ mod reward;
 mod survey;
 mod test_mode;
 
+pub use client::*;
 pub use conversion::*;
 pub use incentive::*;
 pub use key::*;

@@ -5,7 +5,7 @@ use kith_domain::text::{ExternalId, Locale, Name};
 use kith_domain::words::words;
 use schemars::JsonSchema;
 
-use super::{AsRead, never_null};
+use super::{AsRead, ClientInput, never_null};
 use crate::answers::CodeState;
 use crate::scalar::{At, PersonId, Spelled, Word};
 
@@ -46,31 +46,6 @@ pub struct ConsentInput {
     pub recorded_at: Option<At>,
     /// Where they said so.
     pub source: Option<Spelled<Name>>,
-}
-
-/// What somebody called with.
-#[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct ClientInput {
-    /// The address.
-    #[schemars(schema_with = "address", default)]
-    pub ip: Option<String>,
-    /// The user agent, up to 1,024 bytes.
-    #[schemars(length(max = 1024))]
-    pub user_agent: Option<String>,
-    /// What the shop calls the device.
-    pub device_id: Option<Spelled<ExternalId>>,
-}
-
-fn address(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "anyOf": [
-            {"type": "string", "format": "ipv4"},
-            {"type": "string", "format": "ipv6"},
-            {"type": "null"},
-        ],
-        "examples": ["203.0.113.9"],
-    })
 }
 
 words! {

@@ -11,7 +11,7 @@ use kith_contract::problems::Code;
 use kith_contract::requests::IDEMPOTENCY_KEY_CHARS_MAX;
 use serde_json::Value;
 
-use super::{Handler, Place, Problem, Request, Response};
+use super::{Handler, Place, Problem, Request, Response, panicked};
 use crate::environment::Clock;
 use crate::fields::Fields;
 use crate::function::{BoxFuture, Invocation};
@@ -146,7 +146,7 @@ impl Line {
         match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(problem)) => place.refusal(problem),
-            Err(_) => place.refusal(Problem::internal("the handler of a line panicked")),
+            Err(panic) => place.refusal(panicked(&*panic)),
         }
     }
 }

@@ -8,6 +8,7 @@ mod request;
 mod response;
 mod router;
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub use response::Response;
 pub use router::Router;
 
 use self::guard::Guard;
-use crate::causes::Causes;
+use crate::causes::{Causes, last_words};
 use crate::config::Origin;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
 
@@ -112,7 +113,7 @@ impl HttpFunction {
             match work.catch_unwind().await {
                 Ok(Ok(response)) => response,
                 Ok(Err(problem)) => place.refusal(problem),
-                Err(_) => place.refusal(Problem::internal("the handler panicked")),
+                Err(panic) => place.refusal(panicked(&*panic)),
             }
         }
         .instrument(span)
@@ -169,6 +170,11 @@ impl Place {
         let origin = origin.as_ref().map_or("", Origin::as_str);
         problem.into_response(origin, &self.request_id)
     }
+}
+
+/// A bug that was met: what was said is for the log.
+fn panicked(panic: &(dyn Any + Send)) -> Problem {
+    Problem::internal(format!("the handler panicked: {}", last_words(panic)))
 }
 
 /// Writes down what is ours to repair, once, with its whole chain of causes. Refusals are the

@@ -3,36 +3,17 @@
 //! `type` is the address of the page that explains the code. `code` repeats it for clients, and is
 //! the contract; `detail` is for people and may change.
 
+use kith_contract::answers::{self, More};
 use kith_contract::problems::Code;
 use kith_domain::id::ApiKeyId;
 use kith_domain::program::ProgramState;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::Response;
 
+pub use kith_contract::answers::Fault;
+
 /// What went wrong underneath: logged, never shown.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// One fault of a request that was understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Where: a JSON pointer into the body, or `/query/{name}` for a parameter of the query.
-    pub pointer: String,
-    /// What to change.
-    pub detail: String,
-}
-
-impl Fault {
-    /// A fault at a pointer.
-    #[must_use]
-    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            detail: detail.into(),
-        }
-    }
-}
 
 /// Why a request was not done. Everything but [`Self::cause`] is for the client and safe to show.
 #[derive(Debug)]
@@ -45,7 +26,7 @@ struct Parts {
     errors: Vec<Fault>,
     retry_after: Option<u32>,
     allow: Option<String>,
-    members: Map<String, Value>,
+    more: More,
     cause: Option<BoxError>,
 }
 
@@ -59,7 +40,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             allow: None,
-            members: Map::new(),
+            more: More::default(),
             cause: None,
         }))
     }
@@ -235,11 +216,10 @@ impl Problem {
         self
     }
 
-    /// With a member of its own. The standard members cannot be replaced.
+    /// With what its code says besides.
     #[must_use]
-    pub fn with_member(mut self, name: &str, value: impl Serialize) -> Self {
-        let value = serde_json::to_value(value).unwrap_or_default();
-        self.0.members.insert(name.to_owned(), value);
+    pub fn saying(mut self, more: More) -> Self {
+        self.0.more = more;
         self
     }
 
@@ -290,28 +270,14 @@ impl Problem {
     pub fn into_response(self, origin: &str, instance: &str) -> Response {
         let parts = *self.0;
         let code = parts.code;
-        let mut members = parts.members;
-        let explained = format!("{origin}/problems/{}", code.as_str());
-        members.insert("type".to_owned(), json!(explained));
-        members.insert("title".to_owned(), json!(code.title()));
-        members.insert("status".to_owned(), json!(code.status()));
-        members.insert("detail".to_owned(), json!(parts.detail));
-        members.insert("instance".to_owned(), json!(instance));
-        members.insert("code".to_owned(), json!(code.as_str()));
-        members.insert("retryable".to_owned(), json!(code.is_retryable()));
-        if !parts.errors.is_empty() {
-            let errors = parts
-                .errors
-                .iter()
-                .map(|fault| json!({"pointer": fault.pointer, "detail": fault.detail}));
-            members.insert("errors".to_owned(), errors.collect());
-        }
-        let mut response = Response::text(
-            code.status(),
-            "application/problem+json",
-            Value::Object(members).to_string(),
-        )
-        .header("cache-control", "no-store");
+        let mut body = answers::Problem::of(code);
+        body.kind.insert_str(0, origin);
+        body.detail = parts.detail;
+        body.instance = instance.to_owned();
+        body.errors = parts.errors;
+        body.more = parts.more;
+        let mut response =
+            Response::json(code.status(), &body).header("content-type", "application/problem+json");
         if let Some(seconds) = parts.retry_after {
             response = response.header("retry-after", seconds.to_string());
         }
@@ -333,13 +299,17 @@ impl std::fmt::Display for Problem {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
     fn a_refusal_tells_everything_at_once() {
         let problem = Problem::invalid_request(vec![Fault::new("/amount/currency", "no")])
-            .with_member("status", json!("forged"))
-            .with_member("hint", json!("x"))
+            .saying(More {
+                open: Some(3),
+                ..More::default()
+            })
             .caused_by("secret cause");
         let response = problem.into_response("https://kith.example", "req-1");
         assert_eq!(response.status(), 422);
@@ -359,7 +329,7 @@ mod tests {
                 "code": "invalid_request",
                 "retryable": false,
                 "errors": [{"pointer": "/amount/currency", "detail": "no"}],
-                "hint": "x"
+                "open": 3
             })
         );
     }

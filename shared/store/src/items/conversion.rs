@@ -7,9 +7,7 @@ use kith_domain::attribution::{
 };
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
-use kith_domain::conversion::{
-    CodeIs, CodeUse, Content, Conversion, ConversionReview, ConversionState,
-};
+use kith_domain::conversion::{CodeIs, CodeUse, Content, Conversion, ConversionState};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
     ClickId, ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, RewardId,
@@ -23,6 +21,7 @@ use kith_domain::text::{
 use serde::{Deserialize, Serialize};
 
 use super::MoneyItem;
+use super::review::ReviewItem;
 use super::shortfall::ShortfallItem;
 use crate::item::{Entity, text, text_option};
 
@@ -128,15 +127,6 @@ pub struct ConversionItem {
     review: Option<ReviewItem>,
     scheme_version: u64,
     version: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReviewItem {
-    by: String,
-    #[serde(with = "text")]
-    reason: Name,
-    #[serde(with = "text")]
-    at: Timestamp,
 }
 
 #[expect(
@@ -280,11 +270,7 @@ impl Entity for Conversion {
             refunded: self.refunded,
             refund_ids: self.refund_ids.iter().map(ToString::to_string).collect(),
             refunded_whole: self.refunded_whole,
-            review: self.review.as_ref().map(|review| ReviewItem {
-                by: review.by.clone(),
-                reason: review.reason.clone(),
-                at: review.at,
-            }),
+            review: self.review.as_ref().map(ReviewItem::of),
             scheme_version: self.scheme_version,
             version: self.version,
         }
@@ -341,11 +327,7 @@ impl Entity for Conversion {
             refunded: stored.refunded,
             refund_ids: ids(&stored.refund_ids),
             refunded_whole: stored.refunded_whole,
-            review: stored.review.map(|review| ConversionReview {
-                by: review.by,
-                reason: review.reason,
-                at: review.at,
-            }),
+            review: stored.review.map(ReviewItem::read),
             scheme_version: stored.scheme_version,
             version: stored.version,
         }

@@ -1,9 +1,10 @@
 use jiff::Timestamp;
 use kith_domain::id::{MergeId, ParticipantId, ProgramId, ReferralId};
-use kith_domain::merge::{Dissolved, Finding, Merge, MergeState, Review};
+use kith_domain::merge::{Dissolved, Finding, Merge, MergeState};
 use kith_domain::text::Name;
 use serde::{Deserialize, Serialize};
 
+use super::review::ReviewItem;
 use crate::item::{Entity, text, text_option};
 
 /// What lies in the table of a merge.
@@ -26,23 +27,14 @@ pub struct MergeItem {
     finding: Option<Finding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     review: Option<ReviewItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dissolved: Option<DissolvedItem>,
     #[serde(with = "text")]
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     done_at: Option<Timestamp>,
     sweeps: u8,
     version: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReviewItem {
-    by: String,
-    #[serde(with = "text")]
-    reason: Name,
-    #[serde(with = "text")]
-    at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    dissolved: Option<DissolvedItem>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,12 +72,6 @@ impl Entity for Merge {
     const KIND: &'static str = "merge";
 
     fn to_stored(&self) -> MergeItem {
-        let review = |review: &Review| ReviewItem {
-            by: review.by.clone(),
-            reason: review.reason.clone(),
-            at: review.at,
-            dissolved: review.dissolved.as_ref().map(DissolvedItem::from),
-        };
         MergeItem {
             id: self.id,
             program_id: self.program,
@@ -95,7 +81,8 @@ impl Entity for Merge {
             by: self.by.clone(),
             state: self.state,
             finding: self.finding,
-            review: self.review.as_ref().map(review),
+            review: self.review.as_ref().map(ReviewItem::of),
+            dissolved: self.dissolved.as_ref().map(DissolvedItem::from),
             created_at: self.created_at,
             done_at: self.done_at,
             sweeps: self.sweeps,
@@ -104,12 +91,6 @@ impl Entity for Merge {
     }
 
     fn from_stored(stored: MergeItem) -> Self {
-        let review = |review: ReviewItem| Review {
-            by: review.by,
-            reason: review.reason,
-            at: review.at,
-            dissolved: review.dissolved.map(Dissolved::from),
-        };
         Self {
             id: stored.id,
             program: stored.program_id,
@@ -119,7 +100,8 @@ impl Entity for Merge {
             by: stored.by,
             state: stored.state,
             finding: stored.finding,
-            review: stored.review.map(review),
+            review: stored.review.map(ReviewItem::read),
+            dissolved: stored.dissolved.map(Dissolved::from),
             created_at: stored.created_at,
             done_at: stored.done_at,
             sweeps: stored.sweeps,

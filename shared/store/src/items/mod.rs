@@ -13,6 +13,7 @@ mod program;
 mod records;
 mod redemption;
 mod refund;
+mod review;
 mod reward;
 mod shortfall;
 mod survey;
