@@ -16,6 +16,7 @@ pub(crate) fn filled(pattern: &str, program: &str) -> String {
         .replace("{refund}", &format!("rfd_{zero}"))
         .replace("{payout}", &format!("pay_{zero}"))
         .replace("{redemption}", &format!("rdm_{zero}"))
+        .replace("{merge}", &format!("mrg_{zero}"))
         .replace("{incentive}", "thank-you")
         .replace("{code}", "ANN-BAKES")
         .replace("{id}", "x")

@@ -249,7 +249,8 @@ fn without_keys(mut effect: BTreeMap<String, usize>) -> BTreeMap<String, usize> 
     effect
 }
 
-async fn world_with(clock: Moved) -> World {
+/// A world in which a call that never comes to an end is given up after a second.
+pub(crate) async fn world_with(clock: Moved) -> World {
     World::with(|options| {
         options.variables.extend(samples::unlimited());
         options.clock = Arc::new(clock);

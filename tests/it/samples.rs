@@ -2,7 +2,7 @@
 //! needs, and of every route that reads. Whoever adds a route adds it here, and so to the tests that
 //! walk the list: isolation, idempotency, audit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use kith_contract::routes::{self, Access, Route};
@@ -461,37 +461,39 @@ fn is_no_effect(pk: &str, sk: &str) -> bool {
 /// Every item of the table that an effect can be seen in, by its key.
 pub(crate) type Table = BTreeMap<(String, String), BTreeMap<String, String>>;
 
-/// The items whose partition passes.
+/// Every item of the table, as it lies there.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test looks at the whole table, which is small"
 )]
-pub(crate) async fn table(world: &World, pass: impl Fn(&str) -> bool) -> Table {
+pub(crate) async fn items(world: &World) -> Vec<HashMap<String, AttributeValue>> {
     let client = world.bundle.dynamodb();
-    let (mut found, mut from) = (Table::new(), None);
+    let (mut items, mut from) = (Vec::new(), None);
     loop {
-        let page = client
-            .scan()
-            .table_name(world.bundle.table().name())
-            .consistent_read(true)
-            .set_exclusive_start_key(from)
-            .send()
-            .await
-            .unwrap();
-        for item in page.items() {
-            let part = |name: &str| item[name].as_s().unwrap().clone();
-            let (pk, sk) = (part("pk"), part("sk"));
-            if pass(&pk) && !is_no_effect(&pk, &sk) {
-                let attributes = item.iter();
-                let attributes = attributes.map(|(name, value)| (name.clone(), plain(value)));
-                found.insert((pk, sk), attributes.collect());
-            }
-        }
+        let page = client.scan().table_name(world.bundle.table().name());
+        let page = page.consistent_read(true).set_exclusive_start_key(from);
+        let page = page.send().await.unwrap();
+        items.extend_from_slice(page.items());
         from = page.last_evaluated_key().cloned();
         if from.is_none() {
-            return found;
+            return items;
         }
     }
+}
+
+/// The items whose partition passes.
+pub(crate) async fn table(world: &World, pass: impl Fn(&str) -> bool) -> Table {
+    let mut found = Table::new();
+    for item in items(world).await {
+        let part = |name: &str| item[name].as_s().unwrap().clone();
+        let (pk, sk) = (part("pk"), part("sk"));
+        if pass(&pk) && !is_no_effect(&pk, &sk) {
+            let attributes = item.iter();
+            let attributes = attributes.map(|(name, value)| (name.clone(), plain(value)));
+            found.insert((pk, sk), attributes.collect());
+        }
+    }
+    found
 }
 
 /// A value as text, the same for the same value.
