@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{World, purchase, text};
+use crate::world::{Answer, World, purchase, text};
 
 pub(crate) fn filled(pattern: &str, program: &str) -> String {
     let zero = "00000000000000000000000000";
@@ -333,5 +333,54 @@ async fn a_voucher_is_redeemed_by_its_reward() {
     assert!(used["voucher_code"].is_string());
     assert_eq!(redeem(0).await.expect(200)["state"], "redeemed");
     assert_eq!(redeem(1).await.problem(409), "not_a_voucher");
+    world.bundle.shutdown().await;
+}
+
+/// Whoever writes their first call finds in the refusal what to change, and all of it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_call_is_told_what_is_missing() {
+    let world = World::start().await;
+    let program = world.program(json!({})).await;
+    let path = program.path("/conversions");
+    let told = |answer: Answer| text(&answer.json()["detail"]).to_owned();
+    let none = world.send(world.request(Method::GET, &path)).await;
+    assert_eq!(none.problem(401), "unauthenticated");
+    assert_eq!(
+        told(none),
+        "Send an API key as `Authorization: Bearer <key>`."
+    );
+    // What was a key is answered as what never was one.
+    let body = json!({"name": "shop", "program_id": program.id, "scopes": ["conversions:read"]});
+    let made = world.post(&program.key, "/v1/keys", body).await.expect(201);
+    let key = format!("/v1/keys/{}", text(&made["id"]));
+    let revoked = world
+        .request(Method::DELETE, &key)
+        .bearer_auth(&program.key);
+    world.send(revoked).await.expect(204);
+    for key in ["nonsense", text(&made["key"])] {
+        let refused = world.get(key, &path).await;
+        assert_eq!(refused.problem(401), "unauthenticated");
+        let why =
+            "The key opens nothing here: it is misspelled, was revoked, or belongs elsewhere.";
+        assert_eq!(told(refused), why);
+    }
+    let empty = world.request(Method::POST, &path).bearer_auth(&program.key);
+    let empty = world
+        .send(empty.header("content-type", "application/json"))
+        .await;
+    assert_eq!(empty.problem(400), "unreadable_body");
+    assert_eq!(told(empty), "The body is empty.");
+    let faulty =
+        json!({"event": "purchase", "external_id": "", "referee": {}, "client": {"ip": "unknown"}});
+    let faulty = program.post("/conversions", faulty).await;
+    assert_eq!(faulty.problem(422), "invalid_request");
+    assert_eq!(
+        faulty.json()["errors"],
+        json!([
+            {"pointer": "/external_id", "detail": "must not be empty"},
+            {"pointer": "/referee", "detail": "needs an external_id or an email"},
+            {"pointer": "/client/ip", "detail": "must be an IPv4 or IPv6 address"},
+        ])
+    );
     world.bundle.shutdown().await;
 }

@@ -159,14 +159,13 @@ impl RefereeReport {
         faults: &mut Faults,
     ) -> Option<Self> {
         let pointer = object.pointer().to_owned();
+        let is_named = object.says("external_id") || object.says("email");
         let external_id = object.optional("external_id", faults, person_id);
-        let said_external_id = external_id.is_some();
-        let said_email = object.says("email");
         let email = object.optional("email", faults, json::text::<EmailAddress>);
         let first_name = object.optional("first_name", faults, json::text::<Name>);
         let new_customer = object.optional("new_customer", faults, json::boolean);
         object.finish(faults);
-        if !said_external_id && !said_email && faults.is_empty() {
+        if !is_named {
             faults.add(pointer, "needs an external_id or an email");
         }
         let email_hash = email

@@ -226,7 +226,7 @@ impl Gate {
         }
         PresentedKey::parse(text)
             .map(Credentials::Key)
-            .ok_or_else(Problem::unauthenticated)
+            .ok_or_else(Problem::no_such_key)
     }
 
     async fn check(
@@ -388,11 +388,11 @@ fn verify(
                 && stored.mode == presented.mode
                 && stored.publishable == presented.publishable
         })
-        .ok_or_else(Problem::unauthenticated)?;
+        .ok_or_else(Problem::no_such_key)?;
     match stored.life().state(real_now) {
         KeyState::Active => {}
         KeyState::Expired => return Err(Problem::key_expired(stored.id, stored.replaced_by)),
-        KeyState::Revoked => return Err(Problem::unauthenticated()),
+        KeyState::Revoked => return Err(Problem::no_such_key()),
     }
     Ok(Caller {
         key: Some(stored.id),

@@ -13,7 +13,7 @@ use crate::json::{self, Faults, Member, Object};
 /// Takes `client` out of a body: what somebody called the shop with.
 pub fn client(body: &mut Object, faults: &mut Faults) {
     if let Some(mut client) = body.optional_object("client", faults) {
-        let _: Option<IpAddr> = client.optional("ip", faults, json::text);
+        let _: Option<()> = client.optional("ip", faults, address);
         let _: Option<()> = client.optional("user_agent", faults, user_agent);
         let _: Option<ExternalId> = client.optional("device_id", faults, json::text);
         client.finish(faults);
@@ -23,6 +23,16 @@ pub fn client(body: &mut Object, faults: &mut Faults) {
 /// Takes a member out of a body that tells one account from others.
 pub fn fingerprint(name: &'static str, body: &mut Object, faults: &mut Faults) {
     let _: Option<ExternalId> = body.optional(name, faults, json::text);
+}
+
+fn address(member: Member, faults: &mut Faults) -> Option<()> {
+    let pointer = member.pointer.clone();
+    let text = json::string(member, faults)?;
+    if text.parse::<IpAddr>().is_err() {
+        faults.add(pointer, "must be an IPv4 or IPv6 address");
+        return None;
+    }
+    Some(())
 }
 
 fn user_agent(member: Member, faults: &mut Faults) -> Option<()> {

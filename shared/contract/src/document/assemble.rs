@@ -119,7 +119,6 @@ pub fn openapi() -> Value {
             "description": ABOUT,
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "servers": [{"url": "/", "description": "The origin that this document was read from."}],
         "tags": tags,
         "paths": paths,

@@ -94,3 +94,11 @@ fn every_operation_is_in_a_group_that_is_described() {
         assert!(!operation.answers.is_empty(), "{}", operation.route.id);
     }
 }
+
+/// The page that shows the document warns whoever opens it of every dialect that is named.
+#[test]
+fn the_document_names_no_dialect() {
+    let document: Value = serde_json::from_str(crate::OPENAPI).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["jsonSchemaDialect"], Value::Null);
+}

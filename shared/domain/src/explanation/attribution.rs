@@ -169,8 +169,10 @@ impl Told<'_> {
             TouchKind::ClickToken => {
                 let at = self.considered.at;
                 let age = at.map(|at| self.conversion.occurred_at.duration_since(at));
-                let before = age.filter(|age| age.is_positive());
-                match before {
+                match age.filter(|age| !age.is_negative()) {
+                    Some(age) if age.as_secs() == 0 => {
+                        format!("{}, just before the {noun}.", self.what())
+                    }
                     Some(age) => {
                         format!("{}, {} before the {noun}.", self.what(), span(age, false))
                     }

@@ -494,3 +494,11 @@ fn no_explanation_is_long() {
         .collect();
     assert!(told.iter().all(|length| *length <= 300), "{told:?}");
 }
+
+/// Nobody reads of zero seconds.
+#[test]
+fn a_link_that_was_opened_in_the_same_second_was_opened_just_before() {
+    let told = touch(&order(), &link("2026-03-10T12:00:00Z", Outcome::Chosen));
+    let expected = "The link with the code ANN was opened on 10 March 2026, just before the order.";
+    assert_eq!(told, expected);
+}

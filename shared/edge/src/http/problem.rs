@@ -60,6 +60,15 @@ impl Problem {
         )
     }
 
+    /// 401: a key that opens nothing: whether it ever did is not told.
+    #[must_use]
+    pub fn no_such_key() -> Self {
+        Self::of(
+            Code::Unauthenticated,
+            "The key opens nothing here: it is misspelled, was revoked, or belongs elsewhere.",
+        )
+    }
+
     /// 401: the right secret of a key whose time is over.
     #[must_use]
     pub fn key_expired(key: ApiKeyId, replaced_by: Option<ApiKeyId>) -> Self {

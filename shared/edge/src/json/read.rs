@@ -65,6 +65,9 @@ pub(crate) fn is_utf8(request: &Request) -> bool {
 
 /// Reads one JSON object.
 pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if bytes.is_empty() {
+        return Err(Problem::unreadable_body("The body is empty."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }
         .deserialize(&mut deserializer)
