@@ -50,5 +50,6 @@ mod samples;
 mod store;
 mod support;
 mod tidy;
+mod tour;
 mod workers;
 mod world;

@@ -22,9 +22,9 @@ use crate::commit::{BUDGET_LIFE, Commit, Due, Guard, Indexes, Write, later, numb
 use crate::due::back_off;
 use crate::item::Entity;
 use crate::items::{
-    ApiKey, Asked, CodeRecord, Exhausted, FENCE, IncentiveIdentity, LinkTarget, Lookup, Lot, MailRecord,
-    MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, SUSPENDED, StoredOffer,
-    Suppression, TestMail, Voucher, Wake, totals_changed,
+    ApiKey, Asked, CodeRecord, Exhausted, FENCE, IncentiveIdentity, LinkTarget, Lookup, Lot,
+    MailRecord, MailState, OPEN_LINES, Order, PresentPayout, ProgramClock, RefundName, SUSPENDED,
+    StoredOffer, Suppression, TestMail, Voucher, Wake, totals_changed,
 };
 use crate::keys::{self, DueClock, IndexKey, ListName};
 use crate::wake::{Message, Queue};

@@ -32,11 +32,11 @@ pub use participant::{CodeRecord, Lookup};
 pub use payout::{LedgerDay, PresentPayout};
 pub(crate) use payout::{OPEN_LINES, totals_changed};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
-pub(crate) use records::{FENCE, SUSPENDED};
 pub use records::{
     ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, MailRecord, MailState,
     Posting, ScopeItem, Suppression, TestMail, Use,
 };
+pub(crate) use records::{FENCE, SUSPENDED};
 pub use redemption::{OpenRedemption, RedemptionName, RedemptionPart};
 pub use refund::RefundName;
 pub use reward::{Lot, Voucher};
