@@ -1982,7 +1982,7 @@ export interface components {
          * @example clk_01kmn5v0ng8z3x5r2t7y9w4q6a
          */
         ClickId: string;
-        /** @description What somebody called with. */
+        /** @description What somebody called the shop with. */
         ClientInput: {
             /** @description What the shop calls the device. */
             device_id?: components["schemas"]["ExternalId"] | null;
@@ -1991,7 +1991,7 @@ export interface components {
              * @example 203.0.113.9
              */
             ip?: string | null;
-            /** @description The user agent, up to 1,024 bytes. */
+            /** @description The user agent. */
             user_agent?: string | null;
         };
         /** @description How far the clock goes: by a time, or to an instant. */
@@ -2191,7 +2191,7 @@ export interface components {
             /** @description Its refunds, oldest first. */
             refunds: components["schemas"]["Refund"][];
             /** @description What came of its review; `null` if it did not wait for one, or still waits. */
-            review: components["schemas"]["ConversionReview"] | null;
+            review: components["schemas"]["Review"] | null;
             /** @description What it earned. */
             rewards: components["schemas"]["RewardInConversion"][];
             /** @description What it did not earn, and why. */
@@ -2209,15 +2209,6 @@ export interface components {
          * @example cnv_01kmn5v0ng8z3x5r2t7y9w4q6a
          */
         ConversionId: string;
-        /** @description What came of a conversion's review. */
-        ConversionReview: {
-            /** @description When. */
-            at: components["schemas"]["Instant"];
-            /** @description Who decided: the id of a key, or `operator`. */
-            by: string;
-            /** @description In the owner's own words. */
-            reason: components["schemas"]["Name"];
-        };
         /**
          * @description A country of ISO 3166-1, by its alpha-2 code.
          * @example DE
@@ -2397,7 +2388,7 @@ export interface components {
          * @example order-1001
          */
         ExternalId: string;
-        /** @description One fault of a request. */
+        /** @description One fault of a request that was understood. */
         Fault: {
             /**
              * @description What to change.
@@ -2817,6 +2808,8 @@ export interface components {
             by: string;
             /** @description When it was asked for. */
             created_at: components["schemas"]["Instant"];
+            /** @description The bond that led back to the same person, and is not carried over; `null` if there is none. */
+            dissolved: components["schemas"]["DissolvedReferral"] | null;
             /** @description When everything was carried over. */
             done_at: components["schemas"]["Instant"] | null;
             /** @description What it shows, so that it waits for review; `null` if nothing. */
@@ -2830,7 +2823,7 @@ export interface components {
             /** @description In the owner's own words. */
             reason: components["schemas"]["Name"];
             /** @description What was decided in review; `null` without one. */
-            review: components["schemas"]["MergeReview"] | null;
+            review: components["schemas"]["Review"] | null;
             /** @description Where it is: `in_review` waits for the owner's word, `building` is being carried over. */
             state: string;
         };
@@ -2839,17 +2832,6 @@ export interface components {
          * @example mrg_01kmn5v0ng8z3x5r2t7y9w4q6a
          */
         MergeId: string;
-        /** @description What was decided about a merge. */
-        MergeReview: {
-            /** @description When. */
-            at: components["schemas"]["Instant"];
-            /** @description Who decided: the id of a key, or `operator`. */
-            by: string;
-            /** @description The bond that led back to the same person, and is not carried over. */
-            dissolved: components["schemas"]["DissolvedReferral"] | null;
-            /** @description In the owner's own words. */
-            reason: components["schemas"]["Name"];
-        };
         /** @description What the shop told about a conversion for its own rules. */
         Metadata: {
             [key: string]: components["schemas"]["MetadataValue"];
@@ -3041,7 +3023,7 @@ export interface components {
             /** @description Click tokens that the visitor brought. */
             click_tokens?: string[] | null;
             /** @description What the referee called with, for the fraud rules. Checked, hashed, and never answered. */
-            client?: components["schemas"]["SignalsInput"] | null;
+            client?: components["schemas"]["ClientInput"] | null;
             /** @description Codes that the visitor typed: referral codes and vouchers alike. */
             codes?: components["schemas"]["TypedCode"][] | null;
             /** @description In which country. */
@@ -3063,7 +3045,7 @@ export interface components {
             /** @description When it happened: at most 90 days back and 5 minutes ahead; now unless said. */
             occurred_at?: components["schemas"]["Instant"] | null;
             /** @description What tells the means of payment from others. Checked, hashed, and never answered. */
-            payment_fingerprint?: string | null;
+            payment_fingerprint?: components["schemas"]["ExternalId"] | null;
             /** @description Who did it. */
             referee: components["schemas"]["RefereeInput"];
         };
@@ -3364,7 +3346,7 @@ export interface components {
             /** @description The kind of item. */
             kind: string;
             /** @description The program; `null` if it is not known. */
-            program_id: string | null;
+            program_id: components["schemas"]["ProgramId"] | null;
             /** @description Since when it has been parked. */
             since: components["schemas"]["Instant"] | null;
         };
@@ -3547,7 +3529,7 @@ export interface components {
              */
             lastUpdate: string;
         };
-        /** @description Why a call was refused (RFC 9457). Some codes have further members, which their explanation names. */
+        /** @description Why a call was refused (RFC 9457). */
         Problem: {
             /**
              * @description The stable name of the problem.
@@ -3566,6 +3548,19 @@ export interface components {
              * @example 3f0c9f1e-6f5d-4a3f-9a57-4b5f3d1f6b7a
              */
             instance: string;
+            /** @description Of `refund_exceeds_conversion`: how much can still be refunded; left out if there is no amount to refund from. */
+            left?: components["schemas"]["Money"] | null;
+            /** @description Of `merge_in_review`: the merge that waits. */
+            merge_id?: components["schemas"]["MergeId"] | null;
+            /** @description Of `participant_merged`: who it is now. */
+            merged_into?: components["schemas"]["ParticipantId"] | null;
+            /**
+             * Format: int64
+             * @description Of `payout_open_lines`: how many lines are neither paid nor failed.
+             */
+            open?: number | null;
+            /** @description Of `key_replaced`: the key that it was rotated to. */
+            replaced_by?: components["schemas"]["ApiKeyId"] | null;
             /** @description Whether the same call may succeed later. */
             retryable: boolean;
             /**
@@ -3885,6 +3880,15 @@ export interface components {
             /** @description What it was retried by. */
             id: string;
         };
+        /** @description What came of a review. */
+        Review: {
+            /** @description When. */
+            at: components["schemas"]["Instant"];
+            /** @description Who decided: the id of a key, or `operator`. */
+            by: string;
+            /** @description In the owner's own words. */
+            reason: components["schemas"]["Name"];
+        };
         /** @description A reward by itself, with its history. */
         Reward: {
             /** @description In which part its beneficiary earned it. */
@@ -4190,15 +4194,6 @@ export interface components {
              * @example 1000
              */
             basis_points: number;
-        };
-        /** @description What somebody called with. */
-        SignalsInput: {
-            /** @description What the shop calls the device. */
-            device_id?: string | null;
-            /** @description The address. */
-            ip?: string | null;
-            /** @description The user agent. */
-            user_agent?: string | null;
         };
         /** @description What another scheme would have given for what was recorded. */
         Simulation: {
