@@ -346,3 +346,70 @@ async fn a_key_is_kept_for_a_day_and_free_after_two() {
     }
     world.bundle.shutdown().await;
 }
+
+/// A clock is advanced in many transactions, and `seconds` count from where it stands. With a key they
+/// count from where it stood when the call was first made, whatever became of that; and an answer
+/// that says there is more to do is repeated as it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn seconds_of_a_test_clock_count_once() {
+    let world = World::with(|options| {
+        let template = kith_local::template::EMBEDDED;
+        options.template = Some(template.replace("Timeout: 29", "Timeout: 8"));
+    })
+    .await;
+    let rules = json!({"hold_days": 2, "surveys": []});
+    let program = world.program(rules).await;
+    let ann = program.referrer("ann").await;
+    let order = json!({"codes": [ann["code"]]});
+    program.convert("order-1", order).await.expect(201);
+    world.settle().await;
+    let advance = async |key: &str, body: &serde_json::Value| {
+        let request = world.request(Method::POST, &program.path("/test-clock/advance"));
+        let request = request.bearer_auth(&program.key).json(body);
+        world.send(request.header("idempotency-key", key)).await
+    };
+    let day = 86_400;
+    let until =
+        |answer: &serde_json::Value| -> jiff::Timestamp { text(&answer["until"]).parse().unwrap() };
+
+    // Somebody dies after the first steps.
+    let start = jiff::Timestamp::now();
+    let ten = json!({"seconds": 10 * day});
+    let passed = std::sync::atomic::AtomicUsize::new(0);
+    let count = std::sync::atomic::Ordering::SeqCst;
+    world.plan(move |operation| {
+        let writes = operation == "TransactWriteItems";
+        (writes && passed.fetch_add(1, count) >= 3).then_some(Fault::TimeoutBefore)
+    });
+    let died = advance("one", &ten).await;
+    assert!(died.status.is_server_error(), "{}", died.text);
+    world.heal();
+    let now = program
+        .post("/test-clock/advance", json!({"seconds": 1}))
+        .await;
+    let moved = until(&now.expect(200)).duration_since(start);
+    assert!(moved.as_hours() >= 47, "no step was made: {moved}");
+    let again = advance("one", &ten).await.expect(200);
+    assert_eq!(again["settled"], true);
+    let ahead = until(&again).duration_since(start);
+    assert!((240..=241).contains(&ahead.as_hours()), "{ahead}");
+
+    // Somebody is never done.
+    let order = json!({"codes": [ann["code"]]});
+    program.convert("order-2", order).await.expect(201);
+    world.settle().await;
+    world.bundle.pause(Some("reward-disbursement"));
+    let early = advance("two", &ten).await.expect(200);
+    assert_eq!(early["settled"], false, "{early}");
+    world.bundle.resume(Some("reward-disbursement"));
+    let replayed = advance("two", &ten).await;
+    assert!(is_replayed(&replayed), "{}", replayed.text);
+    assert_eq!(replayed.expect(200), early);
+    let rest = json!({"until": early["until"]});
+    let rest = advance("three", &rest).await.expect(200);
+    assert_eq!(
+        (&rest["settled"], &rest["until"]),
+        (&json!(true), &early["until"])
+    );
+    world.bundle.shutdown().await;
+}

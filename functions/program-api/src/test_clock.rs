@@ -81,7 +81,11 @@ pub(crate) async fn advance(call: Call) -> Result<Response, Ended> {
     let parsed = call.body().and_then(Advance::read);
     let (session, view, advance) = call.program(parsed, |_, _, _| Vec::new()).await?;
     test_only(&view)?;
-    let until = advance.target(view.now)?;
+    let mut until = advance.target(view.now)?;
+    if matches!(advance, Advance::Seconds(_)) {
+        let said = session.counting_from(until.to_string()).await?;
+        until = said.parse().map_err(Problem::internal)?;
+    }
     let clock = keys::clock(view.program.id);
     let clock = view
         .loaded

@@ -13,7 +13,7 @@ use kith_domain::id::ProgramId;
 use kith_domain::mode::Mode;
 use kith_store::items::{ApiKey, IdempotencyRecord};
 use kith_store::keys::{self, AuditLog, IdempotencyScope, Key};
-use kith_store::{Commit, CommitError, Guard, Loaded, Store, StoreError};
+use kith_store::{Commit, CommitError, Loaded, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::audit::{By, Change};
@@ -446,6 +446,17 @@ impl Idempotency {
         keys::idempotency(self.scope, &self.key)
     }
 
+    /// What is kept of an answer.
+    fn record(&self, kept: &Response, real_now: Timestamp) -> IdempotencyRecord {
+        let expires_at = real_now.checked_add(ANSWER_LIFE);
+        IdempotencyRecord {
+            request_hash: self.request_hash.clone(),
+            status: kept.status(),
+            body: kept.body_text().to_owned(),
+            expires_at: expires_at.unwrap_or(Timestamp::MAX).as_second(),
+        }
+    }
+
     /// The stored answer, if the key was used before: for the same request, or for another one.
     fn replay(&self, loaded: &Loaded, real_now: Timestamp) -> Result<Option<Response>, Ended> {
         let record = loaded.read::<IdempotencyRecord>(&self.record_key())?;
@@ -493,10 +504,45 @@ impl Session {
     /// Who acts, for histories: a key's id, or the operator.
     #[must_use]
     pub fn actor(&self) -> String {
-        self.caller
-            .key
-            .map_or(Actor::Operator, Actor::Key)
-            .to_string()
+        self.recorded_by().to_string()
+    }
+
+    /// Who tells of something, for what is kept of it. A key that leaked is known by its id, and so is
+    /// whatever was done with it.
+    #[must_use]
+    pub fn recorded_by(&self) -> Actor {
+        self.caller.key.map_or(Actor::Operator, Actor::Key)
+    }
+
+    /// What a call of many transactions counts from. Whoever repeats it with its `Idempotency-Key`, because
+    /// it never answered, goes on from what was said at first, and not from where it came to. `text` without
+    /// such a key.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn counting_from(&self, text: String) -> Result<String, Ended> {
+        let Some(call) = &self.idempotency else {
+            return Ok(text);
+        };
+        // No caller's key has a space in it.
+        let begun = Idempotency {
+            key: format!("{} begun", call.key),
+            request_hash: call.request_hash.clone(),
+            ..*call
+        };
+        let kept = Response::json_text(200, text.clone());
+        let mut commit = self.commit();
+        commit.remember(begun.scope, &begun.key, &begun.record(&kept, self.real_now));
+        match self.store.commit(commit).await {
+            Ok(_) => Ok(text),
+            Err(error) if error.lost_idempotency_race() => {
+                let loaded = self.store.get([begun.record_key()]).await?;
+                let before = begun.replay(&loaded, self.real_now)?;
+                let before = before.map(|kept| kept.body_text().to_owned());
+                before.ok_or(Ended::Outdated)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// An empty decision outside any program.
@@ -579,27 +625,11 @@ impl Session {
             if kept.body_text().len() > ANSWER_BYTES_MAX {
                 return Err(Problem::internal("an answer is too large to be kept").into());
             }
-            let record = IdempotencyRecord {
-                request_hash: call.request_hash.clone(),
-                status: kept.status(),
-                body: kept.body_text().to_owned(),
-                expires_at: self
-                    .real_now
-                    .checked_add(ANSWER_LIFE)
-                    .unwrap_or(Timestamp::MAX)
-                    .as_second(),
-            };
-            commit.remember(call.scope, &call.key, &record);
+            commit.remember(call.scope, &call.key, &call.record(&kept, self.real_now));
         }
         match self.store.commit(commit).await {
             Ok(_) => Ok(answer),
-            Err(CommitError::Refused(failed))
-                if failed
-                    .iter()
-                    .any(|failed| failed.guard == Guard::IdempotencyKey) =>
-            {
-                self.answer_of_twin().await
-            }
+            Err(error) if error.lost_idempotency_race() => self.answer_of_twin().await,
             Err(error) => Err(error.into()),
         }
     }

@@ -15,7 +15,7 @@ pub(super) const TAG: Tag = Tag {
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         op(&routes::ADVANCE_TEST_CLOCK, TAG.name, "Advance a test program's clock")
-            .about("It steps through the instants at which something is due, and each settles at its own time. After 20 seconds the answer is `settled: false`: call again with that `until`.")
+            .about("It steps through the instants at which something is due, and each settles at its own time. After 20 seconds the answer is `settled: false`: call again with that `until`, and with another `Idempotency-Key` if with one. `seconds` count from where the clock stands: without an `Idempotency-Key`, a call that never answered is repeated with `until`, or the clock goes further than was meant. With one it comes to the same instant however often it is repeated.")
             .body::<ClockAdvance>(json!({"seconds": 86400}))
             .answers::<ClockAdvanced>(200, "Where the clock is.")
             .refuses([Code::NotATestProgram]),

@@ -19,7 +19,8 @@ pub enum ClockAdvance {
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct AdvanceBy {
-    /// How many seconds.
+    /// How many seconds, from where the clock stands; with an `Idempotency-Key`, from where it stood at the
+    /// first call.
     #[schemars(range(min = 1, max = ADVANCE_SECONDS_MAX))]
     pub seconds: i64,
     /// Nothing.
