@@ -6,6 +6,7 @@ use kith_edge::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::samples;
 use crate::workers::Moved;
 use crate::world::{Answer, Program, World, text};
 
@@ -359,5 +360,75 @@ async fn a_publishable_key_never_gets_another_scope() {
         call(&program, &dressed_up).await.problem(401),
         "unauthenticated"
     );
+    world.bundle.shutdown().await;
+}
+
+/// What a key that leaked was used for is found by its id, wherever it stands; whoever calls from a
+/// browser is told nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_key_told_of_keeps_its_id() {
+    let world = World::start().await;
+    let friend = json!({"id": "friend-10", "on": "purchase", "beneficiary": "referee", "grant": "at_checkout",
+        "reward": {"kind": "discount", "basis_points": 1000}});
+    let program = world
+        .program(json!({"incentives": [friend], "surveys": []}))
+        .await;
+    let shop = make(
+        &program,
+        &program.key,
+        json!({"scopes": ["participants:write", "conversions:write"]}),
+    )
+    .await;
+    let pages = json!({"publishable": true, "scopes": ["clicks:write"]});
+    let pages = make(&program, &program.key, pages).await;
+    let (by_shop, by_pages) = (text(&shop["key"]), text(&pages["key"]));
+
+    let ann = json!({"external_id": "ann"});
+    let ann = world
+        .post(by_shop, &program.path("/participants"), ann.clone())
+        .await;
+    let ann = ann.expect(201);
+    assert_eq!(ann["recorded_by"], shop["id"]);
+    let bea = program.referrer("bea").await;
+    assert_eq!(bea["recorded_by"], "operator");
+    for (path, body) in [
+        ("/clicks", json!({"code": ann["code"]})),
+        ("/offers", json!({"code": ann["code"]})),
+    ] {
+        let answer = world.post(by_pages, &program.path(path), body).await;
+        let answer = answer.expect(201).to_string();
+        let told = answer.contains("recorded_by") || answer.contains(text(&pages["id"]));
+        assert!(!told, "{answer}");
+    }
+    program.click(&ann).await;
+    let order = crate::world::purchase("order-1", json!({"codes": [ann["code"]]}));
+    let path = program.path("/conversions");
+    let bought = world.post(by_shop, &path, order.clone()).await.expect(201);
+    assert_eq!(bought["recorded_by"], shop["id"]);
+    // Whoever says it again has not recorded it.
+    world.post(&program.key, &path, order).await.expect(200);
+    let id = text(&bought["id"]);
+    let read = program.get(&format!("/conversions/{id}")).await.expect(200);
+    assert_eq!(read["recorded_by"], shop["id"]);
+    let referee = format!(
+        "/participants/{}",
+        text(&bought["attribution"]["referee_id"])
+    );
+    let named = json!({"first_name": "Cleo"});
+    program.patch(&referee, named).await.expect(200);
+    let referee = program.get(&referee).await.expect(200);
+    assert_eq!(referee["recorded_by"], shop["id"]);
+
+    let table = samples::table(&world, |pk| pk.contains(&program.id)).await;
+    let by = |kind: &str| -> Vec<Option<&str>> {
+        let items = table.values().filter(|item| item["kind"] == kind);
+        let mut by: Vec<_> = items
+            .map(|item| item.get("recorded_by").map(String::as_str))
+            .collect();
+        by.sort_unstable();
+        by
+    };
+    let key = pages["id"].as_str();
+    assert_eq!((by("click"), by("offer")), (vec![None, key], vec![key]));
     world.bundle.shutdown().await;
 }

@@ -761,7 +761,7 @@ export interface paths {
         };
         /**
          * List events
-         * @description Oldest first. `next_cursor` is always there: at the end it is where the next event will be.
+         * @description Oldest first, each once; events are kept for as long as the program. `next_cursor` is always there: at the end it is where the next event will be, and whoever goes on behind it misses nothing, although what is recorded at the same time appears in any order. Within a minute at most 256 changes are told; a reader who is faster gets an empty page and asks again.
          *
          *     Needs a key with the scope `events:read`.
          */
@@ -1625,7 +1625,7 @@ export interface paths {
         put?: never;
         /**
          * Advance a test program's clock
-         * @description It steps through the instants at which something is due, and each settles at its own time. After 20 seconds the answer is `settled: false`: call again with that `until`.
+         * @description It steps through the instants at which something is due, and each settles at its own time. After 20 seconds the answer is `settled: false`: call again with that `until`, and with another `Idempotency-Key` if with one. `seconds` count from where the clock stands: without an `Idempotency-Key`, a call that never answered is repeated with `until`, or the clock goes further than was meant. With one it comes to the same instant however often it is repeated.
          *
          *     Needs a key with the scope `programs:write`.
          */
@@ -1732,7 +1732,8 @@ export interface components {
         AdvanceBy: {
             /**
              * Format: int64
-             * @description How many seconds.
+             * @description How many seconds, from where the clock stands; with an `Idempotency-Key`, from where it stood at the
+             *     first call.
              */
             seconds: number;
             /** @description Nothing. */
@@ -2186,6 +2187,8 @@ export interface components {
             occurred_at: components["schemas"]["Instant"];
             /** @description When it was recorded, on the program's clock. */
             recorded_at: components["schemas"]["Instant"];
+            /** @description Who recorded it: the id of a key, or `operator`; `null` where that was not kept yet. */
+            recorded_by: string | null;
             /** @description How much of it was refunded; `null` if it has no amount. */
             refunded: components["schemas"]["Money"] | null;
             /** @description Its refunds, oldest first. */
@@ -3372,6 +3375,8 @@ export interface components {
             locale: components["schemas"]["Locale"] | null;
             /** @description Who they are, if they were merged into somebody. */
             merged_into: components["schemas"]["ParticipantId"] | null;
+            /** @description Who first told of them: the id of a key, or `operator`; `null` where that was not kept yet. */
+            recorded_by: string | null;
             /** @description Links that open the usual apps with the link in them; `null` without a code. */
             share: components["schemas"]["Share"] | null;
             /** @description Whether they take part. Whoever is `merged` is somebody else, for ever. */
@@ -3408,6 +3413,8 @@ export interface components {
             locale?: components["schemas"]["Locale"] | null;
             /** @description May be sent back as it was read; another value is refused. */
             readonly merged_into?: unknown;
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly recorded_by?: unknown;
             /** @description May be sent back as it was read; another value is refused. */
             readonly share?: unknown;
             /**

@@ -6,11 +6,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kith_contract::problems::Code;
 use kith_contract::routes;
+use kith_domain::audit::Actor;
 use kith_domain::channel::Channel;
 use kith_domain::click::VisitorHash;
 use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::conversion::BACK_MAX;
-use kith_domain::id::{ClickId, OfferId, ProgramId};
+use kith_domain::id::{ClickId, OfferId, ParticipantId, ProgramId};
 use kith_domain::incentive::{Grant, Incentive};
 use kith_domain::offer::{
     self, OFFERS_PER_DAY_MAX, Offer, Visit, offer_of_click, offer_of_visitor,
@@ -107,7 +108,7 @@ pub(crate) async fn make_offer(
     if counters.get(&of_today) >= OFFERS_PER_DAY_MAX {
         return Err(Problem::too_many_requests(seconds_left(view.now)).into());
     }
-    let stored = new_offer(&view, origin, owner, &counters)?;
+    let stored = new_offer(&view, origin, (owner, session.recorded_by()), &counters)?;
     let made = Count {
         by: 1,
         guard: CountGuard::AtMost(OFFERS_PER_DAY_MAX),
@@ -237,7 +238,7 @@ fn no_offer(detail: &str) -> Ended {
 fn new_offer(
     view: &View,
     origin: Origin,
-    referrer_id: kith_domain::id::ParticipantId,
+    (referrer_id, by): (ParticipantId, Actor),
     counters: &Counters,
 ) -> Result<StoredOffer, Ended> {
     let stood = counters
@@ -270,6 +271,7 @@ fn new_offer(
         channel: origin.click.map(|(_, channel)| channel),
         touch_at: origin.touch_at,
         made_at: view.now,
+        recorded_by: Some(by),
         expires_at: later(view.now, life),
         voucher_code: code,
         used_by: None,

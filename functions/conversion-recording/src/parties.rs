@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kith_contract::problems::Code;
 use kith_domain::attribution::{CodeOwner, Referrer};
+use kith_domain::audit::Actor;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailHash, IdentityKey};
 use kith_domain::id::ParticipantId;
@@ -32,11 +33,11 @@ pub(crate) struct Referee {
 }
 
 impl Referee {
-    /// Finds the referee by external id, then by mail address; makes one who is not known. `also` is
-    /// read on the way.
+    /// Finds the referee by external id, then by mail address; makes one who is not known, in the name of
+    /// whoever reports them. `also` is read on the way.
     pub(crate) async fn find(
         view: &mut View,
-        report: &RefereeReport,
+        (report, by): (&RefereeReport, Actor),
         identity: &IdentityKey,
         also: Vec<Key>,
     ) -> Result<Self, Ended> {
@@ -66,7 +67,7 @@ impl Referee {
                 if !also.is_empty() {
                     view.load(also).await?;
                 }
-                Self::unknown(view)
+                Self::unknown(view, by)
             }
         };
         referee.new_external = new_external;
@@ -135,8 +136,8 @@ impl Referee {
         self.before().filter(|_| !self.changed)
     }
 
-    fn unknown(view: &View) -> Self {
-        let person = Participant::unknown(view.id(), view.program.id, view.now);
+    fn unknown(view: &View, by: Actor) -> Self {
+        let person = Participant::unknown(view.id(), view.program.id, view.now, by);
         Self {
             person,
             was: Was::Absent,

@@ -78,7 +78,7 @@ async fn record_new(
         Problem::invalid_request(vec![Fault::new("/occurred_at", error.to_string())])
     })?;
     let waiting = Waiting::load(&mut view, order).await?;
-    let (referee, named) = involved(recording, &mut view, report).await?;
+    let (referee, named) = involved(recording, session, &mut view, report).await?;
     let rules = rules_at(&view, occurred_at).await?;
     let conversion = Conversion {
         id: view.id(),
@@ -87,6 +87,7 @@ async fn record_new(
         state: ConversionState::Unattributed,
         occurred_at,
         recorded_at: view.now,
+        recorded_by: Some(session.recorded_by()),
         referee_id: referee.person.id,
         referral_id: None,
         attribution: nothing_yet(&rules),
@@ -170,12 +171,14 @@ async fn record_new(
 /// The referee, and the vouchers that are named with what stands behind them.
 async fn involved(
     recording: &Recording,
+    session: &Session,
     view: &mut View,
     report: &Report,
 ) -> Result<(Referee, Named), Ended> {
     let mut named = Named::among(view, &report.codes)?;
     let behind = named.behind(view.program.id);
-    let referee = Referee::find(view, &report.referee, &recording.identity, behind).await?;
+    let (identity, by) = (&recording.identity, session.recorded_by());
+    let referee = Referee::find(view, (&report.referee, by), identity, behind).await?;
     named.read(view)?;
     Ok((referee, named))
 }
@@ -210,7 +213,7 @@ async fn repeat(
     if conversion.state != ConversionState::Unattributed || !brings_touch {
         return session.unchanged(known()).await;
     }
-    let (referee, named) = involved(recording, &mut view, report).await?;
+    let (referee, named) = involved(recording, session, &mut view, report).await?;
     let rules = rules_at(&view, conversion.occurred_at).await?;
     let search = Search {
         event: &report.event,

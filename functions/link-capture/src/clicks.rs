@@ -88,6 +88,7 @@ pub(crate) async fn create(
         referer: RefererClass::None,
         mail_id: None,
         identity: LinkCapture::visitor(&link, &request, &day_key),
+        recorded_by: Some(session.recorded_by()),
     };
     capture.record(&invocation, &link, &click).await?;
     let token = ClickToken::of_touch(program, None, touch(&link, &click), None);

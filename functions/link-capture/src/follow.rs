@@ -93,6 +93,7 @@ pub(crate) async fn follow(
                 // Whom a mail went to is known: the link in it would say who clicked.
                 mail_id: None,
                 identity: capture.nobody(link.now),
+                recorded_by: None,
             };
             capture.record_or_lose(&invocation, &link, &click).await;
             None
@@ -135,6 +136,7 @@ impl LinkCapture {
             referer: class_of(request.header("referer")),
             mail_id,
             identity,
+            recorded_by: None,
         };
         if link.day_key.is_some() {
             self.record_or_lose(invocation, link, &click).await;

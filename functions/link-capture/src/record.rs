@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kith_domain::audit::Actor;
 use kith_domain::channel::Channel;
 use kith_domain::click::{CLICK_LIFE, click_id, hour_of};
 use kith_domain::id::{ClickId, MailId};
@@ -32,6 +33,8 @@ pub(crate) struct Click {
     pub(crate) mail_id: Option<MailId>,
     /// Whose visit it was.
     pub(crate) identity: Identity,
+    /// Who told of it; nobody, if a link was followed.
+    pub(crate) recorded_by: Option<Actor>,
 }
 
 /// What a click says about its visitor.
@@ -84,6 +87,7 @@ impl LinkCapture {
             channel: click.channel,
             referer: click.referer.as_str().to_owned(),
             mail_id: click.mail_id,
+            recorded_by: click.recorded_by,
             anonymous: matches!(click.identity, Identity::Nobody(_)),
             expires_at: expires_at.unwrap_or(Timestamp::MAX).as_second(),
         };

@@ -19,7 +19,7 @@ use kith_edge::desk::View;
 use kith_edge::http::bulk::{Bulk, Lines};
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json::{self, Faults, Member};
-use kith_edge::session::Ended;
+use kith_edge::session::{Ended, Session};
 use kith_edge::signals;
 use kith_edge::wire;
 use kith_store::items::{CodeRecord, Lookup, UnitBalance};
@@ -79,7 +79,7 @@ pub(crate) async fn join(call: Call) -> Result<Response, Ended> {
             first
         })
         .await?;
-    let mut person = find(&call, &mut view, &joining).await?;
+    let mut person = find(&call, &session, &mut view, &joining).await?;
     joining.profile.apply(&mut person.next, view.now);
     if person.next.external_id.is_none() {
         person.next.external_id = Some(joining.external_id);
@@ -147,7 +147,12 @@ fn about(line: &Value) -> Vec<String> {
 }
 
 /// Who it is: by external id, then by mail address.
-async fn find(call: &Call, view: &mut View, joining: &Joining) -> Result<Person, Ended> {
+async fn find(
+    call: &Call,
+    session: &Session,
+    view: &mut View,
+    joining: &Joining,
+) -> Result<Person, Ended> {
     let program = view.program.id;
     let by_id = keys::external(program, &joining.external_id);
     let by_id = view.loaded.read::<Lookup>(&by_id)?;
@@ -165,7 +170,7 @@ async fn find(call: &Call, view: &mut View, joining: &Joining) -> Result<Person,
         return Err(identity_conflict());
     }
     let Some(known) = by_id.or(by_email) else {
-        return Ok(Person::unknown(view));
+        return Ok(Person::unknown(view, session.recorded_by()));
     };
     let id = known.participant_id;
     view.load([keys::referral(program, id)]).await?;
@@ -348,6 +353,7 @@ impl Listed for Shown {
         "consent_marketing",
         "consent_recorded_at",
         "created_at",
+        "recorded_by",
         "version",
     ];
 
@@ -376,6 +382,7 @@ impl Listed for Shown {
             cell(person.consent.marketing),
             cell(person.consent.recorded_at),
             person.created_at.to_string(),
+            cell(person.recorded_by),
             person.version.to_string(),
         ]
     }
@@ -424,6 +431,7 @@ fn patch(
         "has_email",
         "merged_into",
         "created_at",
+        "recorded_by",
         "version",
     ];
     body.read_only(&fixed, present, &mut faults);

@@ -1,7 +1,7 @@
 //! One person in a program, as read, and how a change of them is written.
 
 use kith_contract::problems::Code;
-use kith_domain::audit::ObjectKind;
+use kith_domain::audit::{Actor, ObjectKind};
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailAddress, EmailHash, IdentityKey};
 use kith_domain::fact::{Fact, FactKind};
@@ -29,10 +29,10 @@ pub(crate) struct Person {
 
 impl Person {
     /// Somebody who is not known yet.
-    pub(crate) fn unknown(view: &View) -> Self {
+    pub(crate) fn unknown(view: &View, by: Actor) -> Self {
         Self {
             before: None,
-            next: Participant::unknown(view.id(), view.program.id, view.now),
+            next: Participant::unknown(view.id(), view.program.id, view.now, by),
             new_codes: Vec::new(),
         }
     }

@@ -197,6 +197,7 @@ mod tests {
             merged_into: None,
             merged_from: Vec::new(),
             created_at: now,
+            recorded_by: None,
             version: 3,
         };
         assert!(!has_objected(&present.consent));

@@ -736,6 +736,7 @@ mod tests {
             channel: Some(Channel::Qr),
             touch_at: day(90),
             made_at: day(91),
+            recorded_by: None,
             expires_at: day(120),
             voucher_code: VoucherCode::generate([1; 16]),
             used_by: None,

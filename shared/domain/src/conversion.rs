@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::attribution::Attribution;
+use crate::audit::Actor;
 use crate::email::EmailHash;
 use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RefundId, RewardId};
 use crate::incentive::{Facts, Party, Skipped};
@@ -117,6 +118,8 @@ pub struct Conversion {
     pub occurred_at: Timestamp,
     /// When it was recorded, on the program's clock.
     pub recorded_at: Timestamp,
+    /// Who recorded it; `None` where that was not kept yet.
+    pub recorded_by: Option<Actor>,
     /// The referee.
     pub referee_id: ParticipantId,
     /// The bond it counts for.
@@ -305,6 +308,7 @@ pub(crate) mod testing {
             state: ConversionState::Qualified,
             occurred_at: ZERO,
             recorded_at: ZERO,
+            recorded_by: None,
             referee_id: ParticipantId::floor_of(ZERO),
             referral_id: None,
             attribution: Attribution {

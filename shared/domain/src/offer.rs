@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::audit::Actor;
 use crate::channel::Channel;
 use crate::click::VisitorHash;
 use crate::code::{ReferralCode, VoucherCode};
@@ -42,6 +43,8 @@ pub struct Offer {
     pub touch_at: Timestamp,
     /// When it was made, on the program's clock.
     pub made_at: Timestamp,
+    /// Who asked for it; `None` where that was not kept yet.
+    pub recorded_by: Option<Actor>,
     /// Until when an order may use it, on the program's clock.
     pub expires_at: Timestamp,
     /// The voucher that proves it.
@@ -177,6 +180,7 @@ mod tests {
             channel: None,
             touch_at: at("2026-03-01T12:00:00Z"),
             made_at: at("2026-03-01T12:00:00Z"),
+            recorded_by: None,
             expires_at: at("2026-03-02T12:00:00Z"),
             voucher_code: VoucherCode::generate([7; 16]),
             used_by: None,

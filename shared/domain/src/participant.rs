@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::audit::Actor;
 use crate::channel::Channel;
 use crate::code::ReferralCode;
 use crate::email::EmailAddress;
@@ -89,6 +90,8 @@ pub struct Participant {
     pub merged_from: Vec<ParticipantId>,
     /// When they were first seen.
     pub created_at: Timestamp,
+    /// Who first told of them; `None` where that was not kept yet.
+    pub recorded_by: Option<Actor>,
     /// Counts writes; guards every change.
     pub version: u64,
 }
@@ -96,7 +99,7 @@ pub struct Participant {
 impl Participant {
     /// Somebody of whom nothing is known yet, not written yet.
     #[must_use]
-    pub fn unknown(id: ParticipantId, program: ProgramId, now: Timestamp) -> Self {
+    pub fn unknown(id: ParticipantId, program: ProgramId, now: Timestamp, by: Actor) -> Self {
         Self {
             id,
             program,
@@ -110,6 +113,7 @@ impl Participant {
             merged_into: None,
             merged_from: Vec::new(),
             created_at: now,
+            recorded_by: Some(by),
             version: 0,
         }
     }

@@ -312,6 +312,7 @@ mod tests {
             },
             occurred_at: at,
             recorded_at: at,
+            recorded_by: None,
             referee_id: person(100 + number),
             attribution: Attribution {
                 chosen: Some(Chosen {

@@ -38,6 +38,8 @@ pub struct Conversion {
     pub occurred_at: At,
     /// When it was recorded, on the program's clock.
     pub recorded_at: At,
+    /// Who recorded it: the id of a key, or `operator`; `null` where that was not kept yet.
+    pub recorded_by: Option<String>,
     /// To whom it belongs, and why.
     pub attribution: Attribution,
     /// What it earned.
@@ -211,6 +213,7 @@ pub fn conversion_with_refunds(
         metadata: Metadata(content.metadata.iter().map(entry).collect()),
         occurred_at: conversion.occurred_at.into(),
         recorded_at: conversion.recorded_at.into(),
+        recorded_by: conversion.recorded_by.map(|by| by.to_string()),
         attribution: attribution(conversion),
         rewards: rewards.iter().map(super::reward_in_conversion).collect(),
         skipped: conversion

@@ -49,6 +49,8 @@ pub struct Participant {
     pub consent: Consent,
     /// When they were first seen.
     pub created_at: At,
+    /// Who first told of them: the id of a key, or `operator`; `null` where that was not kept yet.
+    pub recorded_by: Option<String>,
     /// Counts their changes; what `If-Match` names.
     pub version: u64,
 }
@@ -146,6 +148,7 @@ pub fn participant(
             source: consent.source.clone().map(Spelled),
         },
         created_at: participant.created_at.into(),
+        recorded_by: participant.recorded_by.map(|by| by.to_string()),
         version: participant.version,
     }
 }

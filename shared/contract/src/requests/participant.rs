@@ -112,6 +112,9 @@ pub struct ParticipantChange {
     pub created_at: AsRead,
     #[schemars(default)]
     #[allow(missing_docs, reason = "its type says it")]
+    pub recorded_by: AsRead,
+    #[schemars(default)]
+    #[allow(missing_docs, reason = "its type says it")]
     pub version: AsRead,
 }
 

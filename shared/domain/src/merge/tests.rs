@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::audit::Actor;
 use crate::participant::{OwnCode, ReferralState};
 
 fn id(number: u8) -> ParticipantId {
@@ -12,7 +13,7 @@ fn person(number: u8) -> Participant {
     let program = ProgramId::new(Timestamp::UNIX_EPOCH, [0; 10]);
     Participant {
         version: 1,
-        ..Participant::unknown(id(number), program, Timestamp::UNIX_EPOCH)
+        ..Participant::unknown(id(number), program, Timestamp::UNIX_EPOCH, Actor::Operator)
     }
 }
 

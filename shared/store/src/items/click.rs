@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use kith_domain::audit::Actor;
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::id::{ClickId, MailId, ParticipantId};
@@ -31,6 +32,9 @@ pub struct ClickItem {
     pub mail_id: Option<MailId>,
     /// Whether the visitor asked not to be identified: then equal visits are not told apart.
     pub anonymous: bool,
+    /// Who told of it; nobody, if a link was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub recorded_by: Option<Actor>,
     /// When the table may drop it, in seconds of real time.
     pub expires_at: i64,
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use kith_domain::attribution::{
     Attribution, ByHand, Chosen, Considered, Outcome, Reason, TouchKind,
 };
+use kith_domain::audit::Actor;
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::{CodeIs, CodeUse, Content, Conversion, ConversionState};
@@ -97,6 +98,8 @@ pub struct ConversionItem {
     occurred_at: Timestamp,
     #[serde(with = "text")]
     recorded_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    recorded_by: Option<Actor>,
     #[serde(with = "text")]
     referee_id: ParticipantId,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
@@ -248,6 +251,7 @@ impl Entity for Conversion {
             state: self.state,
             occurred_at: self.occurred_at,
             recorded_at: self.recorded_at,
+            recorded_by: self.recorded_by,
             referee_id: self.referee_id,
             referral_id: self.referral_id,
             attribution: AttributionItem::of(&self.attribution),
@@ -305,6 +309,7 @@ impl Entity for Conversion {
             state: stored.state,
             occurred_at: stored.occurred_at,
             recorded_at: stored.recorded_at,
+            recorded_by: stored.recorded_by,
             referee_id: stored.referee_id,
             referral_id: stored.referral_id,
             attribution: stored.attribution.read(),

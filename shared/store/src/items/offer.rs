@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use kith_domain::audit::Actor;
 use kith_domain::channel::Channel;
 use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::id::{ClickId, ConversionId, OfferId, ParticipantId, ProgramId};
@@ -40,6 +41,8 @@ pub struct OfferItem {
     touch_at: Timestamp,
     #[serde(with = "text")]
     made_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    recorded_by: Option<Actor>,
     #[serde(with = "text")]
     usable_until: Timestamp,
     #[serde(with = "text")]
@@ -67,6 +70,7 @@ impl Entity for StoredOffer {
             channel: offer.channel,
             touch_at: offer.touch_at,
             made_at: offer.made_at,
+            recorded_by: offer.recorded_by,
             usable_until: offer.expires_at,
             voucher_code: offer.voucher_code.clone(),
             used_by: offer.used_by,
@@ -87,6 +91,7 @@ impl Entity for StoredOffer {
             channel: stored.channel,
             touch_at: stored.touch_at,
             made_at: stored.made_at,
+            recorded_by: stored.recorded_by,
             expires_at: stored.usable_until,
             voucher_code: stored.voucher_code,
             used_by: stored.used_by,

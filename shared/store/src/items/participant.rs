@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use kith_domain::audit::Actor;
 use kith_domain::channel::Channel;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::EmailAddress;
@@ -43,6 +44,8 @@ pub struct ParticipantItem {
     merged_from: Vec<String>,
     #[serde(with = "text")]
     created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    recorded_by: Option<Actor>,
     version: u64,
 }
 
@@ -81,6 +84,7 @@ impl Entity for Participant {
             merged_into: self.merged_into,
             merged_from: self.merged_from.iter().map(ToString::to_string).collect(),
             created_at: self.created_at,
+            recorded_by: self.recorded_by,
             version: self.version,
         }
     }
@@ -109,6 +113,7 @@ impl Entity for Participant {
             merged_into: stored.merged_into,
             merged_from: ids(&stored.merged_from),
             created_at: stored.created_at,
+            recorded_by: stored.recorded_by,
             version: stored.version,
         }
     }

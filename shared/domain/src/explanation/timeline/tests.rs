@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::Actor;
 use crate::conversion::testing;
 use crate::id::{PayoutId, ProgramId, ReferralId, RewardId};
 use crate::participant::{CodeKind, OwnCode, ReferralState};
@@ -139,7 +140,7 @@ fn an_order_is_told_to_each_side() {
 
 #[test]
 fn how_somebody_stands_is_told() {
-    let mut person = Participant::unknown(par(1), ProgramId::floor_of(ZERO), ZERO);
+    let mut person = Participant::unknown(par(1), ProgramId::floor_of(ZERO), ZERO, Actor::Operator);
     assert!(standing(&person).ends_with("has no code to share."));
     person.codes.push(OwnCode {
         code: "ANN".parse().unwrap(),
