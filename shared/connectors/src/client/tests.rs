@@ -368,12 +368,13 @@ async fn a_silent_address_leaves_time_for_the_others() {
     let names = Names::new(&[&["127.0.0.2", "127.0.0.1"]]);
     let destination = at(&format!("http://hooks.localhost:{}/", receiver.port));
     let limits = Limits {
-        connect: Duration::from_secs(1),
+        connect: Duration::from_secs(3),
         ..PATIENT
     };
     let delivery = post_by(&client(names), &destination, limits).await;
     assert!(matches!(delivery.end, End::Answered(_)), "{delivery:?}");
-    assert!(delivery.duration >= Duration::from_millis(500));
+    assert!(delivery.duration >= limits.connect / 2);
+    assert!(delivery.duration < limits.connect);
 }
 
 #[tokio::test]
@@ -388,6 +389,37 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         assert_eq!(receiver.end(HASTY).await, End::TimedOut(Phase::Answering));
         assert_eq!(receiver.connections(), 1);
     }
+}
+
+/// What is given up is over: the rest of a message does not follow when its receiver wakes up.
+#[tokio::test]
+async fn a_message_that_is_given_up_is_not_sent_on() {
+    // More than the system keeps for the two.
+    let large = Bytes::from(vec![b'x'; 32 * 1_024 * 1_024]);
+    let (wakes, awake) = oneshot::channel::<()>();
+    let (counted, counts) = oneshot::channel();
+    let ends = Arc::new(Mutex::new(Some((awake, counted))));
+    let receiver = Receiver::that(move |mut stream| {
+        let (awake, counted) = ends.lock().unwrap().take().unwrap();
+        async move {
+            awake.await.unwrap();
+            let mut read = Vec::new();
+            stream.read_to_end(&mut read).await.ok();
+            counted.send(read.len()).unwrap();
+        }
+    })
+    .await;
+    let delivery = client(Arc::new(SystemResolver))
+        .post(
+            &receiver.destination(),
+            HeaderMap::new(),
+            large.clone(),
+            QUICK,
+        )
+        .await;
+    assert_eq!(delivery.end, End::TimedOut(Phase::Answering));
+    wakes.send(()).unwrap();
+    assert!(counts.await.unwrap() < large.len());
 }
 
 #[tokio::test]
@@ -470,11 +502,16 @@ async fn an_endless_body_is_left() {
             }
         })
         .await;
-        let answer = receiver.answer().await;
+        let delivery = post(&receiver.destination(), PATIENT).await;
+        let End::Answered(answer) = delivery.end else {
+            panic!("{delivery:?}");
+        };
         assert_eq!(
             (answer.status, answer.excerpt.len()),
             (200, EXCERPT_BYTES_MAX)
         );
+        // It was left because it was enough, not because the time was over.
+        assert!(delivery.duration < PATIENT.total);
         // The connection is closed, or the receiver would write for ever.
         ends.await.unwrap();
     }
