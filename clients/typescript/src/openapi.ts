@@ -5439,6 +5439,16 @@ export interface components {
                 "application/json": components["schemas"]["GatewayMessage"];
             };
         };
+        /** @description The gateway refuses the call by itself. */
+        "429_gateway_page": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["GatewayMessage"];
+                "text/html": string;
+            };
+        };
         /** @description - `too_many_requests`: More calls came than may. */
         "429_too_many_requests": {
             headers: {
@@ -5698,7 +5708,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_gateway_page"];
@@ -5895,7 +5905,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_gateway_page"];
@@ -5948,7 +5958,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_gateway_page"];
@@ -6014,7 +6024,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];
@@ -6144,7 +6154,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];
@@ -6189,7 +6199,7 @@ export interface operations {
             413: components["responses"]["413_body_too_large"];
             415: components["responses"]["415_unsupported_media_type"];
             422: components["responses"]["422_invalid_request_page"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];
@@ -6255,7 +6265,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];
@@ -6382,7 +6392,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];
@@ -6420,7 +6430,7 @@ export interface operations {
             413: components["responses"]["413_body_too_large"];
             415: components["responses"]["415_unsupported_media_type"];
             422: components["responses"]["422_invalid_request_page"];
-            429: components["responses"]["429_gateway"];
+            429: components["responses"]["429_gateway_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];

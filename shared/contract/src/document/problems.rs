@@ -73,7 +73,7 @@ pub(crate) fn responses(operation: &Operation) -> BTreeMap<u16, (String, Value)>
         let mut response = response(status, &codes);
         let mut name = name(status, &codes);
         // People get pages, where there are pages.
-        if operation.is_page() && matches!(status, 404 | 422 | 503) {
+        if operation.is_page() && matches!(status, 404 | 422 | 429 | 503) {
             response["content"]["text/html"] = json!({"schema": {"type": "string"}});
             name.push_str("_page");
         }
