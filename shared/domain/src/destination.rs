@@ -260,12 +260,36 @@ impl Page {
             .split('&')
             .filter(kept)
             .collect();
+        let (host, path) = (
+            &url[..Position::BeforePath],
+            &url[Position::BeforePath..Position::AfterPath],
+        );
         Self {
-            start: url[..Position::AfterPath].into(),
-            query: pairs.join("&").into(),
-            fragment: url.fragment().map(Into::into),
+            start: [host, &strict(path)].concat().into(),
+            query: strict(&pairs.join("&")).into(),
+            fragment: url.fragment().map(|fragment| strict(fragment).into()),
         }
     }
+}
+
+/// A path, query or fragment as RFC 3986 (section 3.3 to 3.5) has it in a `Location`. The URL standard keeps more than
+/// that, such as `|` or a `%` before no digits: it is percent-encoded.
+fn strict(text: &str) -> String {
+    let mut rest = text.as_bytes();
+    let mut strict = String::with_capacity(text.len());
+    while let Some((byte, after)) = rest.split_first() {
+        let stands = match byte {
+            b'%' => matches!(after, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()),
+            byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(byte),
+        };
+        if stands {
+            strict.push(char::from(*byte));
+        } else {
+            strict.push_str(&format!("%{byte:02X}"));
+        }
+        rest = after;
+    }
+    strict
 }
 
 /// What a link's query says, within bounds. Of a parameter that comes twice the first counts; unknown ones, which other
@@ -559,6 +583,22 @@ mod tests {
         assert_eq!(
             followed(BAKERY, "", None)?,
             "https://bakery.example/welcome?shop=1&ref=ANN-BAKES"
+        );
+        Ok(())
+    }
+
+    /// What browsers put up with, a `Location` does not hold.
+    #[test]
+    fn a_location_is_written_as_the_standard_of_urls_has_it() -> Result {
+        let odd = "https://bakery.example/a|b%zl?q=%ZL.&r=[x]^%41%#top|%";
+        assert_eq!(
+            followed(odd, "", None)?,
+            "https://bakery.example/a%7Cb%25zl?q=%25ZL.&r=%5Bx%5D%5E%41%25&ref=ANN-BAKES#top%7C%25"
+        );
+        let to = with_to("/menu?size=10%|")?;
+        assert_eq!(
+            to,
+            "https://bakery.example/menu?size=10%25%7C&ref=ANN-BAKES"
         );
         Ok(())
     }
