@@ -41,6 +41,7 @@ BEYOND_SCHEMAS = [
     r"is not a click token of this program",
     r"is not a code of this program",
     r"is disabled",
+    r"the conversion has no amount, so it can only be refunded whole",
     r"is older than the attribution window, or its code does not work any more",
     r"there is no such participant",
     r"there is no such program",
@@ -98,6 +99,9 @@ def filter_failure(context, failure, case, response):
         return False
     if failure.code == "ST201" and case.media_type == "application/x-ndjson":
         # Whatever is sent is text, and text is answered line by line.
+        return False
+    if failure.code == "ST201" and "dictionary" in failure.message:
+        # A word of the dictionaries that fits one choice of a schema, held against another choice.
         return False
     if failure.code == "ST302" and response.json()["detail"] == "There is no such voucher.":
         # The program that was made is there; the voucher of the body was never made.

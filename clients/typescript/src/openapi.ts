@@ -5467,6 +5467,25 @@ export interface components {
                 };
             };
         };
+        /** @description - `too_many_requests`: More calls came than may. */
+        "429_too_many_requests_page": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["GatewayMessage"];
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "too_many_requests";
+                    /** @constant */
+                    status?: 429;
+                };
+                "text/html": string;
+            };
+        };
         /** @description The gateway refuses the call by itself. */
         "431_gateway": {
             headers: {
@@ -6024,7 +6043,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway_page"];
+            429: components["responses"]["429_too_many_requests_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];
@@ -6265,7 +6284,7 @@ export interface operations {
             };
             404: components["responses"]["404_not_found_page"];
             413: components["responses"]["413_gateway"];
-            429: components["responses"]["429_gateway_page"];
+            429: components["responses"]["429_too_many_requests_page"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_unavailable_page"];

@@ -54,7 +54,12 @@ fn follow(route: &'static Route, summary: &'static str) -> Operation {
         return operation;
     }
     operation
-        .refuses([Code::NotFound, Code::Internal, Code::Unavailable])
+        .refuses([
+            Code::NotFound,
+            Code::TooManyRequests,
+            Code::Internal,
+            Code::Unavailable,
+        ])
         .or_a_page()
 }
 
