@@ -772,24 +772,15 @@ async fn an_order_that_a_merge_overtakes_is_decided_again() {
             _ => json!({"codes": [mid["code"]]}),
         };
         world.settle().await;
-        let begun = Arc::new(Notify::new());
-        let writes = Arc::clone(&begun);
-        faults.plan(move |operation| {
-            (operation == "TransactWriteItems").then(|| {
-                writes.notify_one();
-                Fault::Throttle
-            })
-        });
-        let overtake = async {
-            begun.notified().await;
+        let merged = async {
             let merge = merge(&program, &ann, &bea).await.expect(201);
             let path = format!("/merges/{}", id(&merge));
             while program.get(&path).await.expect(200)["state"] != "done" {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
-            faults.heal();
         };
-        let (answer, ()) = tokio::join!(program.convert("overtaken", order), overtake);
+        let buying = program.convert("overtaken", order);
+        let answer = overtaken(&faults, buying, merged).await;
         let order = answer.expect(201);
         let attribution = &order["attribution"];
         match case {
