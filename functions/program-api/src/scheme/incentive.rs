@@ -18,7 +18,7 @@ use serde_json::Value;
 /// An incentive with its own faults; what concerns several of them is judged with the list.
 pub(super) fn incentive(object: &mut Object, faults: &mut Faults) -> Option<Incentive> {
     let pointer = object.pointer().to_owned();
-    let costed = object.has("unit_cost");
+    let costed = object.says("unit_cost");
     let id = object.required("id", faults, json::text::<Slug>);
     let on = object.required("on", faults, json::text::<EventName>);
     let beneficiary = object.required("beneficiary", faults, beneficiary);
@@ -172,8 +172,8 @@ fn reward(object: &mut Object, faults: &mut Faults) -> Option<RewardRule> {
 }
 
 fn discount(object: &mut Object, faults: &mut Faults) -> Option<Discount> {
-    let both = object.has("basis_points") && object.has("amount");
-    let neither = !object.has("basis_points") && !object.has("amount");
+    let both = object.says("basis_points") && object.says("amount");
+    let neither = !object.says("basis_points") && !object.says("amount");
     let share = object.optional("basis_points", faults, share());
     let amount = object.optional("amount", faults, some_money);
     if both || neither {
@@ -213,7 +213,7 @@ fn conditions(object: &mut Object, faults: &mut Faults) -> Option<Conditions> {
         minimum_amount: object.optional("minimum_amount", faults, json::money),
         maximum_amount: object.optional("maximum_amount", faults, json::money),
         first_conversion_only: flag(object, "first_conversion_only", faults),
-        conversion_number: object.optional("conversion_number", faults, json::nested(range)),
+        conversion_number: object.optional("conversion_number", faults, json::nested(some_range)),
         referral_number: object.optional("referral_number", faults, json::nested(number_rule)),
         within_months_of_referral: object.optional("within_months_of_referral", faults, months),
         new_referee_only: flag(object, "new_referee_only", faults),
@@ -268,32 +268,40 @@ fn some_of<T: std::str::FromStr<Err: std::fmt::Display> + PartialEq>(
     }
 }
 
-fn range(object: &mut Object, faults: &mut Faults) -> Option<NumberRange> {
-    let neither = !object.has("from") && !object.has("to");
+/// The numbers from the first or `from` to the last or `to`.
+fn range(object: &mut Object, faults: &mut Faults) -> NumberRange {
     let from = object.optional("from", faults, json::integer_in(1..=NUMBER_MAX));
     let to = object.optional("to", faults, json::integer_in(1..=NUMBER_MAX));
-    if neither {
-        faults.add(object.pointer(), "must have from or to");
-        return None;
-    }
     let from = from.unwrap_or(1);
     if to.is_some_and(|to| to < from) {
         faults.add(object.pointer_to("to"), "must not be less than from");
     }
-    Some(NumberRange { from, to })
+    NumberRange { from, to }
+}
+
+fn ranges(object: &Object) -> bool {
+    object.says("from") || object.says("to")
+}
+
+fn some_range(object: &mut Object, faults: &mut Faults) -> Option<NumberRange> {
+    if !ranges(object) {
+        faults.add(object.pointer(), "must have from or to");
+    }
+    Some(range(object, faults))
 }
 
 fn number_rule(object: &mut Object, faults: &mut Faults) -> Option<NumberRule> {
-    if !object.has("every") {
-        return range(object, faults).map(NumberRule::Range);
-    }
-    let mixed = object.has("from") || object.has("to");
-    let every = object.required("every", faults, json::integer_in(1..=NUMBER_MAX));
-    if mixed {
-        let _ = range(object, faults);
+    let (counts, ranges) = (object.says("every"), ranges(object));
+    let every = object.optional("every", faults, json::integer_in(1..=NUMBER_MAX));
+    let range = range(object, faults);
+    if counts == ranges {
         faults.add(object.pointer(), "must have either every, or from and to");
     }
-    every.map(NumberRule::Every)
+    if counts {
+        every.map(NumberRule::Every)
+    } else {
+        Some(NumberRule::Range(range))
+    }
 }
 
 fn metadata_condition(object: &mut Object, faults: &mut Faults) -> Option<MetadataCondition> {

@@ -312,6 +312,48 @@ fn every_fault_of_an_incentive_is_told() {
     );
 }
 
+/// What is `null` is left out: it neither gives a discount its worth nor a budget its cost.
+#[test]
+fn a_null_says_nothing() {
+    let discount = json!({"kind": "discount", "basis_points": 1000});
+    let nothing = json!({"kind": "discount", "basis_points": null, "amount": null});
+    let budget = json!({"budget": {"amount": 500, "currency": "EUR"}});
+    let faulty = |change: Value, expected: &str| {
+        let mut incentive =
+            json!({"id": "a", "on": "purchase", "beneficiary": "referee", "reward": discount});
+        for (name, value) in change.as_object().unwrap() {
+            incentive[name] = value.clone();
+        }
+        let mut body = bakery();
+        body["incentives"] = json!([incentive]);
+        let problem = read(&body).unwrap_err();
+        assert_eq!(problem.status(), 422, "{change}");
+        assert_eq!(pointers(&problem), [expected], "{change}");
+    };
+    faulty(json!({"reward": nothing}), "/incentives/0/reward");
+    faulty(
+        json!({"tiers": [{"from": 2, "reward": nothing}]}),
+        "/incentives/0/tiers/0/reward",
+    );
+    faulty(
+        json!({"limits": budget, "unit_cost": null}),
+        "/incentives/0/unit_cost",
+    );
+    let number = |rule: Value| json!({"conditions": {"referral_number": rule}});
+    let at = "/incentives/0/conditions/referral_number";
+    faulty(number(json!({"from": null, "to": null})), at);
+    faulty(number(json!({"every": null})), at);
+    // One choice beside a null is one choice.
+    let mut body = bakery();
+    body["incentives"][0]["reward"]["amount"] = Value::Null;
+    body["incentives"][1]["conditions"]["referral_number"] =
+        json!({"every": null, "from": 2, "to": null});
+    read(&body).unwrap();
+    body["incentives"][1]["conditions"]["referral_number"] =
+        json!({"every": 3, "from": null, "to": null});
+    read(&body).unwrap();
+}
+
 #[test]
 fn a_pair_of_currencies_has_one_rate_in_each_direction() {
     let rate = |from: &str, to: &str| json!({"from": from, "to": to, "rate_millionths": 1});

@@ -89,12 +89,6 @@ impl Object {
         format!("{}/{name}", self.pointer)
     }
 
-    /// Whether a member is there, `null` or not, and was not taken yet.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
-    }
-
     /// Whether a member is there with a value, and was not taken yet.
     #[must_use]
     pub fn says(&self, name: &str) -> bool {
