@@ -213,7 +213,7 @@ fn conditions(object: &mut Object, faults: &mut Faults) -> Option<Conditions> {
         minimum_amount: object.optional("minimum_amount", faults, json::money),
         maximum_amount: object.optional("maximum_amount", faults, json::money),
         first_conversion_only: flag(object, "first_conversion_only", faults),
-        conversion_number: object.optional("conversion_number", faults, json::nested(some_range)),
+        conversion_number: object.optional("conversion_number", faults, json::nested(range)),
         referral_number: object.optional("referral_number", faults, json::nested(number_rule)),
         within_months_of_referral: object.optional("within_months_of_referral", faults, months),
         new_referee_only: flag(object, "new_referee_only", faults),
@@ -268,40 +268,32 @@ fn some_of<T: std::str::FromStr<Err: std::fmt::Display> + PartialEq>(
     }
 }
 
-/// The numbers from the first or `from` to the last or `to`.
-fn range(object: &mut Object, faults: &mut Faults) -> NumberRange {
+fn range(object: &mut Object, faults: &mut Faults) -> Option<NumberRange> {
+    let neither = !object.says("from") && !object.says("to");
     let from = object.optional("from", faults, json::integer_in(1..=NUMBER_MAX));
     let to = object.optional("to", faults, json::integer_in(1..=NUMBER_MAX));
+    if neither {
+        faults.add(object.pointer(), "must have from or to");
+        return None;
+    }
     let from = from.unwrap_or(1);
     if to.is_some_and(|to| to < from) {
         faults.add(object.pointer_to("to"), "must not be less than from");
     }
-    NumberRange { from, to }
-}
-
-fn ranges(object: &Object) -> bool {
-    object.says("from") || object.says("to")
-}
-
-fn some_range(object: &mut Object, faults: &mut Faults) -> Option<NumberRange> {
-    if !ranges(object) {
-        faults.add(object.pointer(), "must have from or to");
-    }
-    Some(range(object, faults))
+    Some(NumberRange { from, to })
 }
 
 fn number_rule(object: &mut Object, faults: &mut Faults) -> Option<NumberRule> {
-    let (counts, ranges) = (object.says("every"), ranges(object));
-    let every = object.optional("every", faults, json::integer_in(1..=NUMBER_MAX));
-    let range = range(object, faults);
-    if counts == ranges {
+    if !object.says("every") {
+        return range(object, faults).map(NumberRule::Range);
+    }
+    let mixed = object.says("from") || object.says("to");
+    let every = object.required("every", faults, json::integer_in(1..=NUMBER_MAX));
+    if mixed {
+        let _ = range(object, faults);
         faults.add(object.pointer(), "must have either every, or from and to");
     }
-    if counts {
-        every.map(NumberRule::Every)
-    } else {
-        Some(NumberRule::Range(range))
-    }
+    every.map(NumberRule::Every)
 }
 
 fn metadata_condition(object: &mut Object, faults: &mut Faults) -> Option<MetadataCondition> {
