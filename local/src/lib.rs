@@ -13,6 +13,7 @@ pub mod demo;
 pub mod functions;
 pub mod gateway;
 mod host;
+pub mod listen;
 pub mod logs;
 pub mod mail;
 mod mapping;

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use kith_local::command::{Command, HELP};
+use kith_connectors::signing::Secret;
+use kith_edge::{Randomness, SystemRandomness};
+use kith_local::command::{Command, HELP, Run};
+use kith_local::listen::{self, Listen};
 use kith_local::{Bundle, Options, Place, console, demo, logs};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,23 +16,53 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(fault) => return fail(&fault),
     };
-    if command.help {
-        console::line(HELP);
-        return ExitCode::SUCCESS;
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     match runtime {
         Ok(runtime) => runtime
-            .block_on(run(&command))
+            .block_on(carry_out(&command))
             .map_or_else(|fault| fail(&fault), |()| ExitCode::SUCCESS),
         Err(error) => fail(&format!("the runtime cannot be made: {error}")),
     }
 }
 
-async fn run(command: &Command) -> Result<(), String> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+async fn carry_out(command: &Command) -> Result<(), String> {
+    match command {
+        Command::Help => {
+            console::line(HELP);
+            Ok(())
+        }
+        Command::Run(command) => run(command).await,
+        Command::Listen(command) => listen(command).await,
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Until somebody ends it.
+async fn listen(command: &Listen) -> Result<(), String> {
+    let key = variable("KITH_KEY").ok_or(
+        "KITH_KEY must hold a key with the scope events:read; on this machine, the operator key of test programs will do",
+    )?;
+    let secret = match variable("KITH_WEBHOOK_SECRET") {
+        Some(text) => {
+            Secret::parse(&text).map_err(|error| format!("KITH_WEBHOOK_SECRET: {error}"))?
+        }
+        None => {
+            let mut random = [0; 32];
+            SystemRandomness.fill(&mut random);
+            Secret::of_random(random)
+        }
+    };
+    listen::run(command, &key, secret, console::line)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+async fn run(command: &Run) -> Result<(), String> {
     let data = command.data.as_deref();
     let options = Options {
         registry: kith_local::registry(),
@@ -74,11 +107,7 @@ async fn run(command: &Command) -> Result<(), String> {
     outcome
 }
 
-fn start_logs(
-    command: &Command,
-    data: Option<&Path>,
-    rust_log: Option<&str>,
-) -> Result<(), String> {
+fn start_logs(command: &Run, data: Option<&Path>, rust_log: Option<&str>) -> Result<(), String> {
     let file = data.map(|folder| folder.join(console::LOG_FILE));
     logs::start(file.as_deref(), logs::level(command.verbose, rust_log))
         .map_err(|error| format!("the log cannot be written: {error}"))

@@ -15,5 +15,6 @@ pub fn registry() -> Registry {
         .with("reward-disbursement", reward_disbursement::function)
         .with("message-dispatch", message_dispatch::function)
         .with("survey-dispatch", survey_dispatch::function)
+        .with("event-delivery", event_delivery::function)
         .with("due-work", due_work::function)
 }

@@ -45,6 +45,12 @@ BEYOND_SCHEMAS = [
     r"is older than the attribution window, or its code does not work any more",
     r"there is no such participant",
     r"there is no such program",
+    r"there is no such webhook",
+    # Of a host, which chance makes up: whether it is one of the internet's, and leads anywhere.
+    r"its host (?:is not found|was not found in time|leads to an address that is private)",
+    r"must name a host on the internet",
+    r"must be a whole URL such as",
+    r"must name its host in full",
     # Of bytes, where a schema counts characters.
     r"must be at most \d+ bytes",
     # Of the pieces of a host or an address, which have bounds of their own.

@@ -143,6 +143,13 @@ def seed(bundle):
     for name in ("first", "second", "third"):
         made = bundle.call("POST", "/v1/keys", {"name": name, "program_id": home, "scopes": ["rewards:read"]})
         keep("key", made["id"])
+    # Nobody listens there, so that deliveries fail at once.
+    keep("webhook_url", "http://127.0.0.1:9/kith")
+    for types in ([], ["reward.issued"]):
+        made = bundle.call("POST", f"{at}/webhooks", {"url": words["webhook_url"][0], "types": types})
+        keep("webhook", made["id"])
+    bundle.call("POST", f"{at}/webhooks/{words['webhook'][0]}/test", {})
+    keep("event", *(event["id"] for event in bundle.call("GET", f"{at}/events?limit=20")["data"]))
     mails = json.dumps(bundle.call("GET", f"{at}/test-mails"))
     keep("survey_token", *dict.fromkeys(re.findall(r"/s/([0-9A-Za-z_-]+)", mails)))
     keep("unsubscribe_token", *dict.fromkeys(re.findall(r"/u/([0-9A-Za-z_-]+)", mails)))

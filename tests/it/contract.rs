@@ -9,7 +9,8 @@ use kith_contract::OPENAPI;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::world::{Answer, World, text};
+use crate::samples;
+use crate::world::{Answer, Program, World, text};
 
 /// What probes of one object have in common: the body, the names of its members, where they lie.
 type Group<'a> = (Map<String, Value>, BTreeSet<String>, Vec<&'a Value>);
@@ -143,10 +144,10 @@ fn known(answer: &Answer, pointer: &str) -> Option<BTreeSet<String>> {
 }
 
 /// A path whose parameters name what is there, as far as anything is.
-fn filled(path: &str, program: &str, participant: &Value) -> String {
+async fn filled(path: &str, program: &Program<'_>, participant: &Value) -> String {
     let zero = "00000000000000000000000000";
     let mut filled = path
-        .replace("{program}", program)
+        .replace("{program}", &program.id)
         .replace("{participant}", text(&participant["id"]))
         .replace("{code}", text(&participant["code"]))
         .replace("{incentive}", "thank-you")
@@ -159,8 +160,17 @@ fn filled(path: &str, program: &str, participant: &Value) -> String {
         ("payout", "pay"),
         ("redemption", "rdm"),
         ("merge", "mrg"),
+        ("event", "evt"),
     ] {
         filled = filled.replace(&format!("{{{name}}}"), &format!("{prefix}_{zero}"));
+    }
+    if filled.contains("{webhook}") {
+        let all = program.get("/webhooks").await.expect(200);
+        let mut known = all["data"][0]["id"].clone();
+        if known.is_null() {
+            known = samples::webhook(program).await["id"].clone();
+        }
+        filled = filled.replace("{webhook}", text(&known));
     }
     assert!(
         !filled.contains('{'),
@@ -184,7 +194,7 @@ async fn the_document_names_what_is_read() {
         if schema.is_null() {
             continue;
         }
-        let at = filled(path, &program.id, &participant);
+        let at = filled(path, &program, &participant).await;
         for (body, pointer, names) in document.probes(schema) {
             let request = world
                 .request(method.clone(), &at)
@@ -220,7 +230,7 @@ async fn the_document_names_the_parameters_that_are_read() {
             .filter(|parameter| parameter["in"] == "query")
             .map(|parameter| text(&parameter["name"]).to_owned())
             .collect();
-        let at = format!("{}?{UNKNOWN}=1", filled(path, &program.id, &participant));
+        let at = format!("{}?{UNKNOWN}=1", filled(path, &program, &participant).await);
         let mut request = world.request(method.clone(), &at).bearer_auth(&program.key);
         let content = &operation["requestBody"]["content"];
         if !content["application/x-ndjson"].is_null() {
@@ -268,7 +278,7 @@ async fn the_document_says_what_is_required() {
                 all.intersection(one).cloned().collect()
             });
         let ever: BTreeSet<String> = objects.into_iter().flatten().collect();
-        let at = filled(path, &program.id, &participant);
+        let at = filled(path, &program, &participant).await;
         let request = world
             .request(method.clone(), &at)
             .bearer_auth(&program.key)

@@ -69,6 +69,7 @@ async fn commit_late(program: &Program<'_>, ago: SignedDuration, seed: u16, fact
         mode: Mode::Test,
         shards: 1,
         surveyed: BTreeSet::new(),
+        heard_of: None,
     };
     let now = Timestamp::now();
     let mut commit = Commit::new(

@@ -126,6 +126,12 @@ const DESERVED: &[(&str, Deserved)] = {
             AcknowledgedButUnreadable,
         ),
         ("survey-dispatch/malformed", Failed("UnreadableEvent")),
+        ("event-delivery/deliveries", Acknowledged),
+        (
+            "event-delivery/unreadable-message",
+            AcknowledgedButUnreadable,
+        ),
+        ("event-delivery/malformed", Failed("UnreadableEvent")),
     ]
 };
 

@@ -116,6 +116,7 @@ pub(crate) fn commit(program: &Program<'_>, seed: u64) -> Commit {
         mode: Mode::Test,
         shards: 1,
         surveyed: BTreeSet::new(),
+        heard_of: None,
     };
     let mut bytes = [7; 16];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());

@@ -161,6 +161,21 @@ async fn in_review(program: &Program<'_>, ann: &Value) -> Value {
     program.post(&path, body).await.expect(202)
 }
 
+/// Where nobody listens: what goes there fails at once.
+pub(crate) const NOBODY: &str = "http://127.0.0.1:9/hook";
+
+/// An endpoint of webhooks that hears of nothing but tests, with its secret.
+pub(crate) async fn webhook(program: &Program<'_>) -> Value {
+    let body = json!({"url": NOBODY, "types": ["webhook.test"]});
+    program.post("/webhooks", body).await.expect(201)
+}
+
+/// The first event of a program.
+async fn first_event(program: &Program<'_>) -> String {
+    let page = program.get("/events?limit=1").await.expect(200);
+    text(&page["data"][0]["id"]).to_owned()
+}
+
 /// A key of the program that may do everything that a program's key can.
 pub(crate) async fn key_of(program: &Program<'_>, scopes: &[&str]) -> Value {
     let body = json!({"name": "a key", "program_id": program.id, "scopes": scopes});
@@ -244,6 +259,8 @@ pub(crate) async fn things(program: &Program<'_>) -> Things {
         ("redemption", id(&redemption)),
         ("payout", id(&payout)),
         ("key", id(&key)),
+        ("webhook", id(&webhook(program).await)),
+        ("event", first_event(program).await),
         ("merge", id(&merge)),
         ("incentive", "thank-you".to_owned()),
         ("code", text(&ann["code"]).to_owned()),
@@ -387,6 +404,13 @@ pub(crate) async fn write(route: &'static Route, program: &Program<'_>) -> Call 
                 None
             }
         }
+        "create_webhook" => Some(json!({"url": NOBODY, "types": ["reward.issued"]})),
+        "change_webhook"
+        | "delete_webhook"
+        | "rotate_webhook_secret"
+        | "test_webhook"
+        | "redeliver_event"
+        | "redeliver_period" => hooking(route, program, &mut of).await,
         unknown => panic!("no sample of {unknown}: add one"),
     };
     program.world.settle().await;
@@ -395,6 +419,32 @@ pub(crate) async fn write(route: &'static Route, program: &Program<'_>) -> Call 
         path: filled(route.path, &of),
         body,
     }
+}
+
+async fn hooking(
+    route: &Route,
+    program: &Program<'_>,
+    of: &mut BTreeMap<&'static str, String>,
+) -> Option<Value> {
+    let made = webhook(program).await;
+    let id = text(&made["id"]).to_owned();
+    let body = match route.id {
+        "change_webhook" => Some(json!({"types": ["reward.issued"], "state": "disabled"})),
+        "rotate_webhook_secret" => Some(json!({"overlap_hours": 1})),
+        "redeliver_event" => {
+            of.insert("event", first_event(program).await);
+            Some(json!({"webhook_id": id}))
+        }
+        "redeliver_period" => {
+            let test = format!("/webhooks/{id}/test");
+            program.post(&test, json!({})).await.expect(202);
+            let (from, to) = ("2020-01-01T00:00:00Z", "2120-01-01T00:00:00Z");
+            Some(json!({"from": from, "to": to, "state": "pending"}))
+        }
+        _ => None,
+    };
+    of.insert("webhook", id);
+    body
 }
 
 async fn refunding(

@@ -75,6 +75,7 @@ fn scope(mode: Mode) -> ProgramScope {
         mode,
         shards: 1,
         surveyed: BTreeSet::new(),
+        heard_of: None,
     }
 }
 

@@ -95,6 +95,7 @@ const READERS: &[(&str, &[&str])] = &[
             "KITH_REWARDS_QUEUE_URL",
             "KITH_SURVEYS_QUEUE_URL",
             "KITH_MESSAGES_QUEUE_URL",
+            "KITH_DELIVERIES_QUEUE_URL",
         ],
     ),
 ];

@@ -774,6 +774,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/programs/{program}/events/{event}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event again
+         * @description To every active endpoint that hears of its type, or to the one that is named. It is the same message with the same `webhook-id`, signed anew; its schedule begins anew. Whoever was made an endpoint after the event gets it too.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        post: operations["redeliver_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/programs/{program}/ledger/entries": {
         parameters: {
             query?: never;
@@ -1724,6 +1746,154 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/programs/{program}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description Oldest first, disabled ones included.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create a webhook
+         * @description The secret is told once, in `secret`; a replayed answer does not repeat it. The URL is checked as far as it can be without calling it: its form, and where its host leads now. A program has ten endpoints at most. As every change of who hears of what, this counts as a change of the program too: its `version` rises.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{program}/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a webhook
+         * @description Needs a key with the scope `webhooks:write`.
+         */
+        get: operations["read_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description What is on its way to it is dropped.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description A merge patch. Whoever makes an endpoint active again has it begin anew: how it failed is forgotten. What happened meanwhile is not made up for by itself: see redelivery.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/v1/programs/{program}/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deliveries to a webhook
+         * @description Newest first, with the attempts of each. Kept for 30 days after they were last begun.
+         *
+         *     Needs a key with the scope `events:read`.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{program}/webhooks/{webhook}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the deliveries of a period again
+         * @description Those to this endpoint in one state, by when their events happened, oldest first, a bounded number by each call: repeat it with `next_cursor` as `cursor` until that is `null`.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        post: operations["redeliver_period"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{program}/webhooks/{webhook}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate a webhook's secret
+         * @description Makes another secret, which is told once. For a while the one before signs too, so that the receiver may change over when it likes; ones before that sign no more. The overlap is of real time, and 0 ends the old one at once.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{program}/webhooks/{webhook}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Makes an event `webhook.test`, which goes to this endpoint alone, whatever types it hears of. It is signed, tried and recorded as any other.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2229,6 +2399,52 @@ export interface components {
             /** @description In the owner's own words, for the history. */
             reason: components["schemas"]["Name"];
         };
+        /** @description One event on its way to one endpoint. */
+        Delivery: {
+            /** @description The latest attempts, oldest first. */
+            attempts: components["schemas"]["DeliveryAttempt"][];
+            /** @description When the event happened, on the program's clock. */
+            created_at: components["schemas"]["Instant"];
+            /** @description The event, which is also the message's `webhook-id`. */
+            event_id: components["schemas"]["EventId"];
+            /** @description Its id: the same however often the event is sent to the endpoint. */
+            id: components["schemas"]["DeliveryId"];
+            /** @description When it is tried next, on the program's clock; `null` unless it is pending. */
+            next_at: components["schemas"]["Instant"] | null;
+            /** @description How far it is. */
+            state: string;
+            /** @description The event's type. */
+            type: string;
+            /** @description The endpoint. */
+            webhook_id: components["schemas"]["WebhookId"];
+        };
+        /** @description One attempt of a delivery. */
+        DeliveryAttempt: {
+            /** @description When it began, in real time. */
+            at: components["schemas"]["Instant"];
+            /**
+             * Format: uint32
+             * @description How long it took, in milliseconds.
+             */
+            duration_ms: number;
+            /** @description How it ended. */
+            end: string;
+            /**
+             * @description How the answer's body begins; `null` if it has none. The endpoint wrote it: escape it where it
+             *     is shown.
+             */
+            excerpt: string | null;
+            /**
+             * Format: uint16
+             * @description The answer's status; `null` without an answer.
+             */
+            status: number | null;
+        };
+        /**
+         * @description One event on its way to one endpoint. Opaque; ids sort by the time they were made at.
+         * @example dlv_01kmn5v0ng8z3x5r2t7y9w4q6a
+         */
+        DeliveryId: string;
         /**
          * @description Where links lead: a URL with `https`, or with `http` on this machine; without user name and password.
          * @example https://bakery.example/welcome?shop=1
@@ -2341,6 +2557,8 @@ export interface components {
             touch_at?: components["schemas"]["Instant"] | null;
             /** @description What the reward is worth. */
             value?: components["schemas"]["Value"] | null;
+            /** @description The endpoint of webhooks. */
+            webhook_id?: components["schemas"]["WebhookId"] | null;
         };
         /**
          * @description One event. Opaque; ids sort by the time they were made at.
@@ -2352,6 +2570,16 @@ export interface components {
          * @example purchase
          */
         EventName: string;
+        /** @description An event that is sent again. */
+        EventRedelivered: {
+            /** @description Its deliveries; none if no active endpoint hears of it. */
+            data: components["schemas"]["Delivery"][];
+        };
+        /** @description To whom an event is sent again. */
+        EventRedelivery: {
+            /** @description To this endpoint, whatever types it hears of; to each active one that hears of it unless said. */
+            webhook_id?: components["schemas"]["WebhookId"] | null;
+        };
         /** @description Every so many. */
         EveryInput: {
             /**
@@ -2705,6 +2933,13 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A page of a list. */
+        ListOfDelivery: {
+            /** @description The entries. */
+            data: components["schemas"]["Delivery"][];
+            /** @description Where the list goes on; `null` at its end. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
         ListOfDifference: {
             /** @description The entries. */
             data: components["schemas"]["Difference"][];
@@ -2792,6 +3027,13 @@ export interface components {
         ListOfTestMail: {
             /** @description The entries. */
             data: components["schemas"]["TestMail"][];
+            /** @description Where the list goes on; `null` at its end. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        ListOfWebhook: {
+            /** @description The entries. */
+            data: components["schemas"]["Webhook"][];
             /** @description Where the list goes on; `null` at its end. */
             next_cursor: string | null;
         };
@@ -3251,6 +3493,41 @@ export interface components {
             /** @description The codes. Each is judged by itself. */
             codes: string[];
         };
+        /** @description An endpoint of webhooks with the secret that was just made. */
+        NewWebhook: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Instant"];
+            /** @description Why it is told nothing; `null` while it is active. */
+            disabled_reason: string | null;
+            /** @description Its id. */
+            id: components["schemas"]["WebhookId"];
+            /** @description The secret: `whsec_` and Base64. Left out when the answer is replayed. */
+            secret?: string | null;
+            /** @description The secrets that sign now, newest first, without their texts. */
+            secrets: components["schemas"]["WebhookSecret"][];
+            /** @description Whether it is told. */
+            state: string;
+            /** @description Of what it is told; an empty list means everything. */
+            types: string[];
+            /**
+             * Format: uri
+             * @description Where deliveries go, as the URL standard writes it.
+             * @example https://hooks.example.com/kith
+             */
+            url: string;
+            /**
+             * Format: uint64
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description An endpoint of webhooks to be made. */
+        NewWebhookInput: {
+            /** @description Of what it is told; of everything unless said, or if the list is empty. */
+            types?: ("referral.created" | "conversion.recorded" | "conversion.attributed" | "conversion.approved" | "conversion.rejected" | "reward.created" | "reward.approved" | "reward.issued" | "reward.redeemed" | "reward.cancelled" | "reward.rejected" | "reward.failed" | "reward.reduced" | "reward.clawed_back" | "reward.expired" | "refund.recorded" | "refund.reversed" | "payout.opened" | "payout.line_paid" | "payout.line_failed" | "payout.line_returned" | "payout.closed" | "budget.exhausted" | "voucher_list.low" | "survey.sent" | "survey.answered" | "survey.closed" | "participant.created" | "participant.updated" | "participant.merged" | "program.updated" | "webhook.test" | "webhook.disabled")[] | null;
+            /** @description Where deliveries go. Its host is looked up at once. */
+            url: components["schemas"]["WebhookUrl"];
+        };
         /** @description No members. */
         Nothing: Record<string, never>;
         /** @description Which numbers: a range, or every so many. */
@@ -3502,6 +3779,30 @@ export interface components {
              * @description Those that came back.
              */
             returned: number;
+        };
+        /** @description A part of a period whose deliveries are sent again. */
+        PeriodRedelivered: {
+            /** @description Where the next call goes on, as its `cursor`; `null` at the end of the period. */
+            next_cursor: string | null;
+            /**
+             * Format: uint
+             * @description How many of them, by this call.
+             */
+            redelivered: number;
+        };
+        /** @description What is sent again to an endpoint. */
+        PeriodRedelivery: {
+            /** @description Where the call before ended. */
+            cursor?: string | null;
+            /** @description The first instant at which the event happened, on the program's clock. */
+            from: components["schemas"]["Instant"];
+            /**
+             * @description Only deliveries in this state; `failed` unless said.
+             * @enum {string|null}
+             */
+            state?: "pending" | "sending" | "delivered" | "failed" | "dropped" | null;
+            /** @description The instant after the last one. */
+            to: components["schemas"]["Instant"];
         };
         /**
          * @description What the shop calls a person: one line of at most 200 bytes in UTF-8; never a mail address, and never `0`.
@@ -4162,6 +4463,14 @@ export interface components {
             /** @description What the shop calls them. */
             external_id: components["schemas"]["PersonId"];
         };
+        /** @description How a secret is rotated. */
+        SecretRotation: {
+            /**
+             * Format: uint16
+             * @description How long the secret before signs too, in hours; 24 unless said.
+             */
+            overlap_hours?: number | null;
+        };
         /**
          * @description A line of a payout without its rewards: there may be thousands of them, and whoever settles a line
          *     has read it.
@@ -4656,6 +4965,69 @@ export interface components {
             /** @description The voucher. */
             voucher_code: components["schemas"]["VoucherCode"];
         };
+        /** @description An endpoint of webhooks without its secret, which is told once. */
+        Webhook: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Instant"];
+            /** @description Why it is told nothing; `null` while it is active. */
+            disabled_reason: string | null;
+            /** @description Its id. */
+            id: components["schemas"]["WebhookId"];
+            /** @description The secrets that sign now, newest first, without their texts. */
+            secrets: components["schemas"]["WebhookSecret"][];
+            /** @description Whether it is told. */
+            state: string;
+            /** @description Of what it is told; an empty list means everything. */
+            types: string[];
+            /**
+             * Format: uri
+             * @description Where deliveries go, as the URL standard writes it.
+             * @example https://hooks.example.com/kith
+             */
+            url: string;
+            /**
+             * Format: uint64
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description A change of an endpoint, as a merge patch. */
+        WebhookChange: {
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly created_at?: unknown;
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly disabled_reason?: unknown;
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly id?: unknown;
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly secrets?: unknown;
+            /**
+             * @description Whether it is told. What happened while it was disabled is told by redelivery only.
+             * @enum {string}
+             */
+            state?: "active" | "disabled";
+            /** @description Of what it is told: all types. `null` or an empty list means everything. */
+            types?: ("referral.created" | "conversion.recorded" | "conversion.attributed" | "conversion.approved" | "conversion.rejected" | "reward.created" | "reward.approved" | "reward.issued" | "reward.redeemed" | "reward.cancelled" | "reward.rejected" | "reward.failed" | "reward.reduced" | "reward.clawed_back" | "reward.expired" | "refund.recorded" | "refund.reversed" | "payout.opened" | "payout.line_paid" | "payout.line_failed" | "payout.line_returned" | "payout.closed" | "budget.exhausted" | "voucher_list.low" | "survey.sent" | "survey.answered" | "survey.closed" | "participant.created" | "participant.updated" | "participant.merged" | "program.updated" | "webhook.test" | "webhook.disabled")[] | null;
+            /** @description Where deliveries go. Another host is looked up at once. */
+            url?: components["schemas"]["WebhookUrl"];
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly version?: unknown;
+        };
+        /**
+         * @description One endpoint of webhooks. Opaque; ids sort by the time they were made at.
+         * @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a
+         */
+        WebhookId: string;
+        /** @description A secret that signs deliveries. */
+        WebhookSecret: {
+            /** @description Until when it signs, since a newer one does too; `null` for the newest. */
+            until: components["schemas"]["Instant"] | null;
+        };
+        /**
+         * @description Where webhooks go: a URL with `https` to a host on the internet, without user name, password and fragment. The bundle on one machine takes `http` to that machine too.
+         * @example https://hooks.example.com/kith
+         */
+        WebhookUrl: string;
     };
     responses: {
         /** @description - `unreadable_body`: The request is not what HTTP and JSON say it has to be: malformed, nested too deeply, or with a member twice. */
@@ -5282,6 +5654,40 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
                     code?: "concurrent_change" | "reward_state" | "still_held";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
+        /**
+         * @description - `concurrent_change`: Others kept changing the same things while the call was being decided. Nothing was done.
+         *     - `too_many_webhooks`: A program has ten endpoints of webhooks at most, disabled ones included.
+         */
+        "409_concurrent_change.too_many_webhooks": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "concurrent_change" | "too_many_webhooks";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
+        /**
+         * @description - `concurrent_change`: Others kept changing the same things while the call was being decided. Nothing was done.
+         *     - `webhook_disabled`: An endpoint that is disabled is told nothing: its owner said so, it answered 410, or nothing was delivered for days.
+         */
+        "409_concurrent_change.webhook_disabled": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "concurrent_change" | "webhook_disabled";
                     /** @constant */
                     status?: 409;
                 };
@@ -7659,7 +8065,7 @@ export interface operations {
                 /** @description How many entries at most. */
                 limit?: number;
                 /** @description Only those of this type. */
-                type?: "referral.created" | "conversion.recorded" | "conversion.attributed" | "conversion.approved" | "conversion.rejected" | "reward.created" | "reward.approved" | "reward.issued" | "reward.redeemed" | "reward.cancelled" | "reward.rejected" | "reward.failed" | "reward.reduced" | "reward.clawed_back" | "reward.expired" | "refund.recorded" | "refund.reversed" | "payout.opened" | "payout.line_paid" | "payout.line_failed" | "payout.line_returned" | "payout.closed" | "budget.exhausted" | "voucher_list.low" | "survey.sent" | "survey.answered" | "survey.closed" | "participant.created" | "participant.updated" | "participant.merged" | "program.updated";
+                type?: "referral.created" | "conversion.recorded" | "conversion.attributed" | "conversion.approved" | "conversion.rejected" | "reward.created" | "reward.approved" | "reward.issued" | "reward.redeemed" | "reward.cancelled" | "reward.rejected" | "reward.failed" | "reward.reduced" | "reward.clawed_back" | "reward.expired" | "refund.recorded" | "refund.reversed" | "payout.opened" | "payout.line_paid" | "payout.line_failed" | "payout.line_returned" | "payout.closed" | "budget.exhausted" | "voucher_list.low" | "survey.sent" | "survey.answered" | "survey.closed" | "participant.created" | "participant.updated" | "participant.merged" | "program.updated" | "webhook.test" | "webhook.disabled";
             };
             header?: never;
             path: {
@@ -7686,6 +8092,58 @@ export interface operations {
             404: components["responses"]["404_not_found"];
             413: components["responses"]["413_gateway"];
             422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    redeliver_event: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example evt_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                event: components["schemas"]["EventId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "webhook_id": "whk_01kmn5v0ng8z3x5r2t7y9w4q6a"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EventRedelivery"];
+            };
+        };
+        responses: {
+            /** @description What is on its way. */
+            202: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventRedelivered"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change.webhook_disabled"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
             429: components["responses"]["429_too_many_requests"];
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
@@ -10102,6 +10560,429 @@ export interface operations {
             409: components["responses"]["409_concurrent_change.offer_voucher.voucher_expired.voucher_redeemed.voucher_void"];
             413: components["responses"]["413_body_too_large"];
             415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: {
+                /** @description Where the list goes on: the `next_cursor` of the page before, under the same filters. */
+                cursor?: string;
+                /** @description How many entries at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of endpoints. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfWebhook"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "types": [
+                 *         "conversion.recorded",
+                 *         "reward.issued",
+                 *         "reward.clawed_back"
+                 *       ],
+                 *       "url": "https://hooks.example.com/kith"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewWebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, with its secret. */
+            201: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change.too_many_webhooks"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    read_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+                /** @description The `version` that the change was made from, in quotation marks: another present version refuses the change. `*` fits any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "types": [
+                 *         "reward.issued"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookChange"];
+                /**
+                 * @example {
+                 *       "types": [
+                 *         "reward.issued"
+                 *       ]
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, changed. */
+            200: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change"];
+            412: components["responses"]["412_version_conflict"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Where the list goes on: the `next_cursor` of the page before, under the same filters. */
+                cursor?: string;
+                /** @description How many entries at most. */
+                limit?: number;
+                /** @description Only those in this state. */
+                state?: "pending" | "sending" | "delivered" | "failed" | "dropped";
+            };
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfDelivery"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    redeliver_period: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": "2026-03-01T00:00:00Z",
+                 *       "to": "2026-03-02T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PeriodRedelivery"];
+            };
+        };
+        responses: {
+            /** @description How many are on their way, and where to go on. */
+            200: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeriodRedelivered"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change.webhook_disabled"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_hours": 24
+                 *     }
+                 */
+                "application/json": components["schemas"]["SecretRotation"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, with its new secret. */
+            200: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example whk_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                webhook: components["schemas"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint. The delivery is on its way. */
+            202: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change.webhook_disabled"];
+            413: components["responses"]["413_gateway"];
             422: components["responses"]["422_invalid_request.idempotency_key_reused"];
             429: components["responses"]["429_too_many_requests"];
             431: components["responses"]["431_gateway"];

@@ -84,6 +84,7 @@ async fn work_off(
         | Message::PayoutLine { .. }
         | Message::Redemption { .. }
         | Message::Merge { .. }
-        | Message::Survey { .. } => Ok(Outcome::Refused("not a message for this worker")),
+        | Message::Survey { .. }
+        | Message::Delivery { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use kith_contract::problems::Code;
+use kith_contract::requests::{LIMIT_DEFAULT, LIMIT_MAX};
 use kith_contract::routes::Route;
 use kith_domain::email::IdentityKey;
 use kith_domain::id::ProgramId;
@@ -25,6 +26,7 @@ use kith_store::{ListQuery, Store};
 use serde::Serialize;
 
 use crate::export::Form;
+use crate::webhooks::Destinations;
 
 /// Pages of a list read for one page of what a further filter leaves; past that the page is short
 /// and its cursor goes on.
@@ -38,6 +40,7 @@ pub(crate) struct Api {
     pub(crate) identity: IdentityKey,
     pub(crate) public: Option<Origin>,
     pub(crate) queues: Queues,
+    pub(crate) destinations: Destinations,
 }
 
 /// One call.
@@ -220,6 +223,18 @@ impl Call {
             from: page.from,
             to: page.to,
         }
+    }
+
+    /// `limit` and `cursor` alone, of a list that is not kept by time.
+    pub(crate) fn part(&self, fields: &mut Fields, faults: &mut Faults) -> (u16, Option<String>) {
+        let limit = fields.integer_in("limit", 1..=LIMIT_MAX, faults);
+        let cursor = fields.string("cursor", faults);
+        let after = cursor.filter(|text| !text.is_empty()).and_then(|text| {
+            self.position(&text)
+                .map_err(|error| fields.refuse("cursor", faults, error.to_string()))
+                .ok()
+        });
+        (limit.unwrap_or(LIMIT_DEFAULT), after)
     }
 
     /// The position in this list that a cursor stands for.

@@ -1,6 +1,6 @@
 //! The owner's and the shop's API: programs, keys, participants and their codes, what was recorded
-//! and what became of it, surveys, events, the test clock, operations. It is also what answers when
-//! no other function's route fits: 404 and 405.
+//! and what became of it, surveys, events, webhooks, the test clock, operations. It is also what
+//! answers when no other function's route fits: 404 and 405.
 
 #![cfg_attr(
     test,
@@ -38,6 +38,7 @@ mod test_mails;
 mod timeline;
 mod voucher_lists;
 mod vouchers;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
 
 use crate::call::{Api, Call, handler};
+use crate::webhooks::Destinations;
 
 /// The name of this function in the contract.
 const NAME: &str = "program-api";
@@ -82,6 +84,7 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         gate: Gate::new(Desk::new(environment, store.clone()), operators, limits),
         tokens,
         identity,
+        destinations: Destinations::of(public.as_ref()),
         public,
         queues,
     });
@@ -119,7 +122,7 @@ fn router(api: Arc<Api>) -> Router {
         api,
     };
     let routes = outcome_routes(participant_routes(program_routes(routes)));
-    let own = money_routes(routes).router.fulfilling(NAME);
+    let own = webhook_routes(money_routes(routes)).router.fulfilling(NAME);
     // What others own is routed to them before. Here is only known which methods their paths have,
     // for callers with another one.
     let others = routes::ROUTES.iter().filter(|route| route.function != NAME);
@@ -204,6 +207,21 @@ fn money_routes(routes: Routes) -> Routes {
         .on(&routes::CLOSE_PAYOUT, payouts::close)
         .on(&routes::LIST_LEDGER_ENTRIES, ledger::entries)
         .on(&routes::SUMMARISE_LEDGER, ledger::summary)
+}
+
+/// Who is told of events, and what became of that.
+fn webhook_routes(routes: Routes) -> Routes {
+    routes
+        .on(&routes::CREATE_WEBHOOK, webhooks::create)
+        .on(&routes::LIST_WEBHOOKS, webhooks::list)
+        .on(&routes::READ_WEBHOOK, webhooks::read)
+        .on(&routes::CHANGE_WEBHOOK, webhooks::change)
+        .on(&routes::DELETE_WEBHOOK, webhooks::delete)
+        .on(&routes::ROTATE_WEBHOOK_SECRET, webhooks::rotate)
+        .on(&routes::TEST_WEBHOOK, webhooks::test)
+        .on(&routes::LIST_DELIVERIES, webhooks::deliveries)
+        .on(&routes::REDELIVER_EVENT, webhooks::redeliver_event)
+        .on(&routes::REDELIVER_PERIOD, webhooks::redeliver_period)
 }
 
 /// `GET /healthz`: the function runs. What it depends on shows where it is needed.

@@ -114,9 +114,10 @@ async fn work_off(
             in_program(program_id);
             merge::carry_out(&worker.desk, invocation, program_id, merge_id).await
         }
-        Message::Event { .. } | Message::Mail { .. } | Message::Survey { .. } => {
-            Ok(Outcome::Refused("not a message for this worker"))
-        }
+        Message::Event { .. }
+        | Message::Mail { .. }
+        | Message::Survey { .. }
+        | Message::Delivery { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }
 

@@ -99,6 +99,7 @@ async fn work_off(
         | Message::PayoutLine { .. }
         | Message::Redemption { .. }
         | Message::Merge { .. }
-        | Message::Mail { .. } => Ok(Outcome::Refused("not a message for this worker")),
+        | Message::Mail { .. }
+        | Message::Delivery { .. } => Ok(Outcome::Refused("not a message for this worker")),
     }
 }

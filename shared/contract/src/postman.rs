@@ -58,6 +58,10 @@ const OTHERWISE: &[(&str, &[u16])] = &[
 /// Somebody who is there twice: the variable of the participant that is merged into another one.
 const DUPLICATE: &str = "duplicate";
 
+/// The URL of an endpoint in the examples, and what stands for it in the collection: there a name has
+/// to lead somewhere, and on one machine this does, though nobody listens.
+const WEBHOOK_URL: (&str, &str) = ("https://hooks.example.com/kith", "http://127.0.0.1:9/kith");
+
 /// Checks an answer, and keeps what it yields.
 const SCRIPT: &str = include_str!("postman.js");
 
@@ -81,6 +85,7 @@ pub fn collection() -> Value {
     let mut variables = vec![
         json!({"key": "base_url", "value": "http://127.0.0.1:8787"}),
         json!({"key": "operator_key", "value": "kith_test_…"}),
+        json!({"key": "webhook_url", "value": WEBHOOK_URL.1}),
     ];
     let known = examples.iter();
     variables.extend(known.map(|(name, value)| json!({"key": name, "value": value})));
@@ -175,6 +180,7 @@ fn item(operation: &Operation, document: &Value, examples: &BTreeMap<String, Str
             text.replace(&taken, &format!("\"{{{{{name}}}}}\""))
         };
         let text = examples.iter().fold(text, kept);
+        let text = text.replace(WEBHOOK_URL.0, "{{webhook_url}}");
         request["body"] =
             json!({"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}});
     }

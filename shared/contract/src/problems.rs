@@ -209,6 +209,9 @@ codes! {
     TooManyRefunds = 409 "too_many_refunds", "There are too many refunds",
         "An order has a bounded number of refunds.",
         "Put several refunds of the same order together.";
+    TooManyWebhooks = 409 "too_many_webhooks", "There are too many webhooks",
+        "A program has ten endpoints of webhooks at most, disabled ones included.",
+        "Delete one that is not needed any more, or let one endpoint hear of more types.";
     VoucherExpired = 409 "voucher_expired", "The voucher has expired",
         "Its time is over.",
         "Give another reward by hand if it is to be honoured all the same.";
@@ -218,6 +221,9 @@ codes! {
     VoucherVoid = 409 "voucher_void", "The voucher is void",
         "Its reward was withdrawn.",
         "Read the reward to see why.";
+    WebhookDisabled = 409 "webhook_disabled", "The webhook is disabled",
+        "An endpoint that is disabled is told nothing: its owner said so, it answered 410, or nothing was delivered for days.",
+        "Make the webhook active first.";
     VersionConflict = 412 "version_conflict", "It was changed in between",
         "`If-Match` names another version than the present one.",
         "Read the object again, apply the change to what it says now, and send its version.";

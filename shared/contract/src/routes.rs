@@ -172,6 +172,16 @@ routes! {
         ADVANCE_TEST_CLOCK = "advance_test_clock" Post "/v1/programs/{program}/test-clock/advance", Key(ProgramsWrite);
         LIST_TEST_MAILS = "list_test_mails" Get "/v1/programs/{program}/test-mails", Key(ProgramsRead);
         LIST_EVENTS = "list_events" Get "/v1/programs/{program}/events", Key(EventsRead);
+        REDELIVER_EVENT = "redeliver_event" Post "/v1/programs/{program}/events/{event}/redeliver", Key(WebhooksWrite);
+        CREATE_WEBHOOK = "create_webhook" Post "/v1/programs/{program}/webhooks", Key(WebhooksWrite);
+        LIST_WEBHOOKS = "list_webhooks" Get "/v1/programs/{program}/webhooks", Key(WebhooksWrite);
+        READ_WEBHOOK = "read_webhook" Get "/v1/programs/{program}/webhooks/{webhook}", Key(WebhooksWrite);
+        CHANGE_WEBHOOK = "change_webhook" Patch "/v1/programs/{program}/webhooks/{webhook}", Key(WebhooksWrite);
+        DELETE_WEBHOOK = "delete_webhook" Delete "/v1/programs/{program}/webhooks/{webhook}", Key(WebhooksWrite);
+        ROTATE_WEBHOOK_SECRET = "rotate_webhook_secret" Post "/v1/programs/{program}/webhooks/{webhook}/rotate", Key(WebhooksWrite);
+        TEST_WEBHOOK = "test_webhook" Post "/v1/programs/{program}/webhooks/{webhook}/test", Key(WebhooksWrite);
+        LIST_DELIVERIES = "list_deliveries" Get "/v1/programs/{program}/webhooks/{webhook}/deliveries", Key(EventsRead);
+        REDELIVER_PERIOD = "redeliver_period" Post "/v1/programs/{program}/webhooks/{webhook}/redeliver", Key(WebhooksWrite);
         SIMULATE = "simulate" Post "/v1/programs/{program}/simulations", Key(RewardsRead);
         JOIN_PARTICIPANT = "join_participant" Post "/v1/programs/{program}/participants", Key(ParticipantsWrite);
         JOIN_PARTICIPANTS = "join_participants" Post "/v1/programs/{program}/participants/bulk", Key(ParticipantsWrite);

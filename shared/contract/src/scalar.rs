@@ -19,6 +19,7 @@ use kith_domain::text::{
     EventName, ExternalId, LOCALE_BYTES_MAX, Locale, METADATA_KEY_BYTES_MAX, MetadataKey,
     NAME_CHARS_MAX, Name, SLUG_BYTES_MAX, Slug,
 };
+use kith_domain::webhook::URL_BYTES_MAX;
 use kith_domain::words::Vocabulary;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -131,6 +132,10 @@ impl JsonSchema for At {
 /// What the shop calls a person: an [`ExternalId`] that is no mail address. Of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PersonId;
+
+/// Where webhooks go: what it may be is settled by whoever sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookUrl;
 
 /// A code as a shop's customer typed it: whatever it is, it is told which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -367,6 +372,18 @@ spelling!(
         ),
         DESTINATION_BYTES_MAX,
         "https://bakery.example/welcome?shop=1",
+    )
+);
+spelling!(
+    WebhookUrl,
+    "WebhookUrl",
+    shaped(
+        "Where webhooks go: a URL with `https` to a host on the internet, without user name, password and fragment. The bundle on one machine takes `http` to that machine too.",
+        &format!(
+            r"^(?:https://{HOST}|http://(?:localhost|127\.0\.0\.1))(?::(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|65[0-4][0-9]{{2}}|655[0-2][0-9]|6553[0-5]))?(?:[/?][!$-\[\]-~]*)?$"
+        ),
+        URL_BYTES_MAX,
+        "https://hooks.example.com/kith",
     )
 );
 spelling!(

@@ -33,6 +33,10 @@ words! {
         VoucherList = "voucher_list",
         /// The clock of a test program.
         TestClock = "test_clock",
+        /// An endpoint of webhooks.
+        Webhook = "webhook",
+        /// What happened, told again to endpoints of webhooks.
+        Event = "event",
         /// Work that was given up on.
         ParkedWork = "parked_work",
     }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::channel::Channel;
 use crate::code::ReferralCode;
 use crate::id::{
-    ClickId, ConversionId, MergeId, ParticipantId, PayoutId, ReferralId, RefundId, RewardId,
-    SurveyId,
+    ClickId, ConversionId, MergeId, ParticipantId, PayoutId, ProgramId, ReferralId, RefundId,
+    RewardId, SurveyId, WebhookId,
 };
 use crate::money::Money;
 use crate::reward::{Reward, RewardValue};
@@ -81,6 +81,10 @@ words! {
         ParticipantMerged = "participant.merged",
         /// A program was made or changed.
         ProgramUpdated = "program.updated",
+        /// The owner asked an endpoint of webhooks whether it hears.
+        WebhookTest = "webhook.test",
+        /// An endpoint of webhooks is told no more, because nothing was delivered.
+        WebhookDisabled = "webhook.disabled",
     }
 }
 
@@ -101,6 +105,8 @@ pub struct Fact {
     pub payout_id: Option<PayoutId>,
     /// The survey.
     pub survey_id: Option<SurveyId>,
+    /// The endpoint of webhooks.
+    pub webhook_id: Option<WebhookId>,
     /// The participant that the fact is about, where it is about one alone.
     pub participant_id: Option<ParticipantId>,
     /// The merge.
@@ -157,6 +163,7 @@ impl Fact {
             refund_id: None,
             payout_id: None,
             survey_id: None,
+            webhook_id: None,
             participant_id: None,
             merge_id: None,
             merged_into: None,
@@ -179,6 +186,23 @@ impl Fact {
             conversion_number: None,
             referral_number: None,
         }
+    }
+
+    /// The id of what it happened to: facts with the same one happened one after the other.
+    #[must_use]
+    pub fn subject(&self, program: ProgramId) -> String {
+        let ids = [
+            self.reward_id.map(|id| id.to_string()),
+            self.refund_id.map(|id| id.to_string()),
+            self.payout_id.map(|id| id.to_string()),
+            self.survey_id.map(|id| id.to_string()),
+            self.conversion_id.map(|id| id.to_string()),
+            self.participant_id.map(|id| id.to_string()),
+            self.referral_id.map(|id| id.to_string()),
+            self.webhook_id.map(|id| id.to_string()),
+        ];
+        let subject = ids.into_iter().flatten().next();
+        subject.unwrap_or_else(|| program.to_string())
     }
 
     /// What happened to a reward.

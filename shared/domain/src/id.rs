@@ -230,6 +230,10 @@ kinds! {
     ApiKeyKind ApiKeyId "key";
     /// One entry of the audit log.
     AuditKind AuditId "aud";
+    /// One endpoint of webhooks.
+    WebhookKind WebhookId "whk";
+    /// One event on its way to one endpoint.
+    DeliveryKind DeliveryId "dlv";
     /// One mail.
     MailKind MailId "eml";
     /// One request.

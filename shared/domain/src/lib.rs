@@ -52,4 +52,5 @@ pub mod text;
 pub mod token;
 pub mod visitor;
 pub mod voucher;
+pub mod webhook;
 pub mod words;

@@ -1,8 +1,11 @@
 //! A program: one merchant's rules, and the tenant of everything else.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::destination::{AllowedHost, Destination};
+use crate::fact::FactKind;
 use crate::id::ProgramId;
 use crate::incentive::Incentive;
 use crate::mode::Mode;
@@ -132,6 +135,8 @@ pub struct Program {
     pub hold_days: u16,
     /// Who is asked how it went, at most [`SURVEYS_MAX`].
     pub surveys: Vec<SurveyRule>,
+    /// Of which facts endpoints of webhooks are told: `None` for nothing, an empty set for everything.
+    pub heard_of: Option<BTreeSet<FactKind>>,
     /// Whether it runs.
     pub state: ProgramState,
     /// Counts changes, from 1.
@@ -145,6 +150,16 @@ pub struct Program {
 }
 
 impl Program {
+    /// The same with other facts of which endpoints are told. Its rules stay as they are.
+    #[must_use]
+    pub fn told_of(&self, heard_of: Option<BTreeSet<FactKind>>) -> Self {
+        Self {
+            heard_of,
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        }
+    }
+
     /// When a reward recorded now is released.
     #[must_use]
     pub fn release_at(&self, now: Timestamp) -> Timestamp {

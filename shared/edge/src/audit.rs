@@ -338,6 +338,19 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
         ObjectKind::PayoutLine => &["participant_id", "amount", "state"],
         ObjectKind::VoucherList => &["incentive_id", "added", "left"],
         ObjectKind::TestClock => &["now", "until", "settled"],
+        // The URL may hold a secret.
+        ObjectKind::Webhook => &[
+            "id",
+            "types",
+            "state",
+            "disabled_reason",
+            "secrets",
+            "created_at",
+            "version",
+            "tested",
+            "redelivered",
+        ],
+        ObjectKind::Event => &["webhook_ids"],
         ObjectKind::ParkedWork => &["kind", "program_id", "due_at"],
     }
 }
@@ -357,6 +370,8 @@ fn derived(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::PayoutLine
         | ObjectKind::VoucherList
         | ObjectKind::TestClock
+        | ObjectKind::Webhook
+        | ObjectKind::Event
         | ObjectKind::ParkedWork => &[],
     }
 }

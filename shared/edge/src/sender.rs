@@ -34,6 +34,7 @@ pub struct Queues {
     rewards: String,
     surveys: String,
     messages: String,
+    deliveries: String,
 }
 
 /// A message and its place in what is being sent.
@@ -44,18 +45,21 @@ struct Entry {
 }
 
 impl Queues {
-    /// Reads `KITH_REWARDS_QUEUE_URL`, `KITH_SURVEYS_QUEUE_URL` and `KITH_MESSAGES_QUEUE_URL`.
+    /// Reads `KITH_REWARDS_QUEUE_URL`, `KITH_SURVEYS_QUEUE_URL`, `KITH_MESSAGES_QUEUE_URL` and
+    /// `KITH_DELIVERIES_QUEUE_URL`.
     /// `None` is a fault that [`Variables::finish`] reports, here or in the connection.
     pub fn of(variables: &mut Variables<'_>, connection: Option<&Connection>) -> Option<Self> {
         let rewards = variables.required("KITH_REWARDS_QUEUE_URL");
         let surveys = variables.required("KITH_SURVEYS_QUEUE_URL");
         let messages = variables.required("KITH_MESSAGES_QUEUE_URL");
+        let deliveries = variables.required("KITH_DELIVERIES_QUEUE_URL");
         Some(Self {
             client: connection?.sqs(),
             randomness: Arc::clone(&variables.environment().randomness),
             rewards: rewards?,
             surveys: surveys?,
             messages: messages?,
+            deliveries: deliveries?,
         })
     }
 
@@ -152,6 +156,7 @@ impl Queues {
             Queue::Rewards => &self.rewards,
             Queue::Surveys => &self.surveys,
             Queue::Messages => &self.messages,
+            Queue::Deliveries => &self.deliveries,
         }
     }
 

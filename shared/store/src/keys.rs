@@ -12,8 +12,9 @@ use jiff::tz::TimeZone;
 use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
-    ApiKeyId, AuditId, ClickId, ConversionId, EventId, LedgerId, MailId, MergeId, OfferId,
-    ParticipantId, PayoutId, ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
+    ApiKeyId, AuditId, ClickId, ConversionId, DeliveryId, EventId, LedgerId, MailId, MergeId,
+    OfferId, ParticipantId, PayoutId, ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
+    WebhookId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::money::{Currency, Unit};
@@ -463,6 +464,45 @@ pub fn voucher(program: ProgramId, code: &VoucherCode) -> Key {
 #[must_use]
 pub fn survey(program: ProgramId, survey: SurveyId) -> Key {
     Key::new(format!("PROGRAM#{program}#SURVEY#{survey}"), "SURVEY")
+}
+
+/// An endpoint of webhooks; one partition for a program's.
+#[must_use]
+pub fn webhook(program: ProgramId, webhook: WebhookId) -> Key {
+    Key {
+        pk: webhooks(program),
+        sk: webhook.to_string(),
+    }
+}
+
+/// The partition of a program's endpoints.
+#[must_use]
+pub fn webhooks(program: ProgramId) -> String {
+    format!("PROGRAM#{program}#WEBHOOKS")
+}
+
+/// An event on its way to an endpoint.
+#[must_use]
+pub fn delivery(program: ProgramId, webhook: WebhookId, delivery: DeliveryId) -> Key {
+    Key {
+        pk: deliveries(program, webhook),
+        sk: delivery.to_string(),
+    }
+}
+
+/// The partition of what went to an endpoint, oldest first.
+#[must_use]
+pub fn deliveries(program: ProgramId, webhook: WebhookId) -> String {
+    format!("PROGRAM#{program}#WEBHOOK#{webhook}")
+}
+
+/// How an endpoint fails, while it does.
+#[must_use]
+pub fn webhook_failing(program: ProgramId, webhook: WebhookId) -> Key {
+    Key::new(
+        format!("PROGRAM#{program}#WEBHOOKFAILING#{webhook}"),
+        "FAILING",
+    )
 }
 
 /// What is known of a mail that was, or is being, sent.

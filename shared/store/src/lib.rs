@@ -29,6 +29,7 @@ pub mod tree;
 mod voucher_lists;
 mod vouchers;
 pub mod wake;
+mod webhooks;
 mod withdrawals;
 mod writes;
 

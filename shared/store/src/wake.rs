@@ -1,7 +1,8 @@
 //! Wake-ups: what goes through the queues. A message means "go and read"; it carries ids only.
 
 use kith_domain::id::{
-    EventId, MailId, MergeId, ParticipantId, PayoutId, ProgramId, RedemptionId, RewardId, SurveyId,
+    DeliveryId, EventId, MailId, MergeId, ParticipantId, PayoutId, ProgramId, RedemptionId,
+    RewardId, SurveyId, WebhookId,
 };
 use kith_domain::words::words;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ words! {
         Surveys = "surveys",
         /// Mails that tell people what happened.
         Messages = "messages",
+        /// Webhooks that tell endpoints what happened.
+        Deliveries = "deliveries",
     }
 }
 
@@ -94,6 +97,18 @@ pub enum Message {
         /// The mail.
         #[serde(with = "text")]
         mail_id: MailId,
+    },
+    /// An event may have to be delivered.
+    Delivery {
+        /// The program.
+        #[serde(with = "text")]
+        program_id: ProgramId,
+        /// The endpoint.
+        #[serde(with = "text")]
+        webhook_id: WebhookId,
+        /// The delivery.
+        #[serde(with = "text")]
+        delivery_id: DeliveryId,
     },
     /// Facts were committed.
     Event {
@@ -175,6 +190,14 @@ impl Message {
                 };
                 (message, Queue::Surveys)
             }
+            ("WEBHOOK", None) => {
+                let message = Self::Delivery {
+                    program_id,
+                    webhook_id: id.parse().ok()?,
+                    delivery_id: key.sk.parse().ok()?,
+                };
+                (message, Queue::Deliveries)
+            }
             ("MAIL", None) => {
                 let mail_id = id.parse().ok()?;
                 let message = Self::Mail {
@@ -216,6 +239,10 @@ mod tests {
         let redemption_id = RedemptionId::new(zero, [5; 10]);
         let survey_id = SurveyId::new(zero, [6; 10]);
         let mail_id = MailId::new(zero, [7; 10]);
+        let (webhook_id, delivery_id) = (
+            WebhookId::new(zero, [9; 10]),
+            DeliveryId::new(zero, [10; 10]),
+        );
         let merge_id = MergeId::new(zero, [8; 10]);
         let reward = Message::Reward {
             program_id,
@@ -247,7 +274,16 @@ mod tests {
             program_id,
             mail_id,
         };
+        let delivery = Message::Delivery {
+            program_id,
+            webhook_id,
+            delivery_id,
+        };
         for (key, expected) in [
+            (
+                keys::delivery(program_id, webhook_id, delivery_id),
+                delivery.to(Queue::Deliveries),
+            ),
             (
                 keys::reward(program_id, reward_id),
                 reward.to(Queue::Rewards),

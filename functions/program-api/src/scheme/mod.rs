@@ -54,6 +54,7 @@ pub(crate) fn new_program(
         rates: Rates::default(),
         hold_days: HOLD_DAYS_DEFAULT,
         surveys: Vec::new(),
+        heard_of: None,
         state: ProgramState::Active,
         version: 1,
         rules_since: now,

@@ -3,7 +3,7 @@ use kith_domain::code::ReferralCode;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{
     ClickId, ConversionId, EventId, MergeId, ParticipantId, PayoutId, ProgramId, ReferralId,
-    RefundId, RewardId, SurveyId,
+    RefundId, RewardId, SurveyId, WebhookId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::text::{EventName, Slug};
@@ -52,6 +52,9 @@ pub struct EventData {
     /// The survey.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub survey_id: Option<Spelled<SurveyId>>,
+    /// The endpoint of webhooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_id: Option<Spelled<WebhookId>>,
     /// The participant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participant_id: Option<Spelled<ParticipantId>>,
@@ -147,6 +150,7 @@ fn data(fact: &Fact) -> EventData {
         refund_id: fact.refund_id.map(Spelled),
         payout_id: fact.payout_id.map(Spelled),
         survey_id: fact.survey_id.map(Spelled),
+        webhook_id: fact.webhook_id.map(Spelled),
         participant_id: fact.participant_id.map(Spelled),
         merge_id: fact.merge_id.map(Spelled),
         merged_into: fact.merged_into.map(Spelled),

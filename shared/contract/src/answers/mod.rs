@@ -28,6 +28,7 @@ mod survey;
 mod test_mode;
 mod timeline;
 mod voucher_list;
+mod webhook;
 
 pub use audit::{AuditEntry, AuditedObject};
 pub use conversion::{
@@ -73,6 +74,10 @@ pub use timeline::{
     Standing, Timeline, TimelineAbout, TimelineEntry, TimelineStep, timeline_entry,
 };
 pub use voucher_list::{CodeResult, CodesAdded, VoucherList, VoucherListRead};
+pub use webhook::{
+    Delivery, DeliveryAttempt, EventRedelivered, NewWebhook, PeriodRedelivered, Webhook,
+    WebhookSecret, delivery, webhook,
+};
 
 use kith_domain::money::Currency;
 use schemars::JsonSchema;

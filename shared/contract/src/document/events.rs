@@ -14,7 +14,8 @@ pub(super) fn operations() -> Vec<Operation> {
         op(&routes::LIST_EVENTS, TAG.name, "List events")
             .about("Oldest first, each once; events are kept for as long as the program. `next_cursor` is always there: at the end it is where the next event will be, and whoever goes on behind it misses nothing, although what is recorded at the same time appears in any order. Within a minute at most 256 changes are told; a reader who is faster gets an empty page and asks again.")
             .query::<EventFilter>()
-            .answers::<List<Event>>(200, "A page of events."),
+            .answers::<List<Event>>(200, "A page of events.")
+            .yields("event", "/data/0/id"),
         op(&routes::LIST_AUDIT, TAG.name, "List the audit log of a program")
             .about("Who did what to which object of the program, its keys included, newest first.")
             .query::<AuditFilter>()

@@ -28,6 +28,7 @@ mod refunds;
 mod rewards;
 mod surveys;
 mod test_mode;
+mod webhooks;
 
 pub(crate) use assemble::codes;
 pub use assemble::openapi;
@@ -55,6 +56,7 @@ pub(crate) const TAGS: &[Tag] = &[
     ledger::TAG,
     surveys::TAG,
     events::TAG,
+    webhooks::TAG,
     test_mode::TAG,
     operations::TAG,
     docs::TAG,
@@ -75,6 +77,7 @@ pub fn operations() -> Vec<Operation> {
         ledger::operations(),
         surveys::operations(),
         events::operations(),
+        webhooks::operations(),
         test_mode::operations(),
         operations::operations(),
         docs::operations(),

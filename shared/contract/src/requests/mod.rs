@@ -17,6 +17,7 @@ mod refund;
 mod reward;
 mod survey;
 mod test_mode;
+mod webhook;
 
 pub use client::*;
 pub use conversion::*;
@@ -31,6 +32,7 @@ pub use refund::*;
 pub use reward::*;
 pub use survey::*;
 pub use test_mode::*;
+pub use webhook::*;
 
 use std::borrow::Cow;
 

@@ -12,6 +12,7 @@ use kith_domain::payout::{LineState, PayoutState};
 use kith_domain::reward::RewardState;
 use kith_domain::survey::SurveyState;
 use kith_domain::text::{EventName, ExternalId, Slug};
+use kith_domain::webhook::DeliveryState;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::scalar::{At, Spelled, Word, words};
@@ -198,6 +199,16 @@ pub struct LedgerFilter {
 
 fn account(generator: &mut SchemaGenerator) -> Schema {
     words(generator, &Account::WORDS)
+}
+
+/// Which deliveries.
+#[derive(Debug, JsonSchema)]
+pub struct DeliveryFilter {
+    /// Only those in this state.
+    pub state: Option<Word<DeliveryState>>,
+    /// How much.
+    #[schemars(flatten)]
+    pub part: Part,
 }
 
 /// Which surveys.

@@ -324,6 +324,12 @@ fn consumers(program: &ProgramScope, kind: FactKind) -> Vec<Queue> {
     if program.surveyed.contains(kind.as_str()) {
         queues.push(Queue::Surveys);
     }
+    let heard = program.heard_of.as_ref();
+    if heard.is_some_and(|kinds| kinds.is_empty() || kinds.contains(&kind))
+        || kind == FactKind::WebhookTest
+    {
+        queues.push(Queue::Deliveries);
+    }
     queues
 }
 

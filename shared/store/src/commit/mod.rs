@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
     Update,
 };
 use jiff::{SignedDuration, Timestamp};
-use kith_domain::fact::Fact;
+use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{LedgerId, ParticipantId, ProgramId, RewardId};
 use kith_domain::ledger::{self, Balance, Line};
 use kith_domain::mode::Mode;
@@ -54,6 +54,8 @@ pub struct ProgramScope {
     pub shards: u8,
     /// The facts after which somebody may be asked.
     pub surveyed: BTreeSet<&'static str>,
+    /// The facts of which endpoints are told: `None` for nothing, an empty set for everything.
+    pub heard_of: Option<BTreeSet<FactKind>>,
 }
 
 impl From<&Program> for ProgramScope {
@@ -67,6 +69,7 @@ impl From<&Program> for ProgramScope {
                 .iter()
                 .map(|rule| rule.on.fact().as_str())
                 .collect(),
+            heard_of: program.heard_of.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use kith_domain::code::ReferralCode;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{
     ClickId, ConversionId, EventId, MergeId, ParticipantId, PayoutId, ProgramId, ReferralId,
-    RefundId, RewardId, SurveyId,
+    RefundId, RewardId, SurveyId, WebhookId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::text::{EventName, Slug};
@@ -125,6 +125,8 @@ struct FactItem {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     survey_id: Option<SurveyId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    webhook_id: Option<WebhookId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     participant_id: Option<ParticipantId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     merge_id: Option<MergeId>,
@@ -209,6 +211,7 @@ impl FactItem {
             refund_id: fact.refund_id,
             payout_id: fact.payout_id,
             survey_id: fact.survey_id,
+            webhook_id: fact.webhook_id,
             participant_id: fact.participant_id,
             merge_id: fact.merge_id,
             merged_into: fact.merged_into,
@@ -242,6 +245,7 @@ impl FactItem {
             refund_id: self.refund_id,
             payout_id: self.payout_id,
             survey_id: self.survey_id,
+            webhook_id: self.webhook_id,
             participant_id: self.participant_id,
             merge_id: self.merge_id,
             merged_into: self.merged_into,

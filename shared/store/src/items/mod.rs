@@ -18,6 +18,7 @@ mod reward;
 mod shortfall;
 mod survey;
 mod voucher_list;
+mod webhook;
 
 pub use audit::AuditEntry;
 pub use click::{ClickItem, VisitorKey};

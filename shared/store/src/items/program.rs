@@ -14,6 +14,7 @@ use kith_domain::text::{Name, Slug};
 use serde::{Deserialize, Serialize};
 
 use self::incentive::IncentiveItem;
+use super::webhook::{kind_texts, kinds};
 use crate::item::{Entity, text};
 
 mod incentive;
@@ -44,6 +45,8 @@ pub struct ProgramItem {
     rates: Vec<RateItem>,
     hold_days: u16,
     surveys: Vec<SurveyRuleItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heard_of: Option<Vec<String>>,
     #[serde(with = "text")]
     state: ProgramState,
     version: u64,
@@ -105,6 +108,7 @@ impl Entity for Program {
             rates: self.rates.pairs.iter().map(RateItem::of).collect(),
             hold_days: self.hold_days,
             surveys: self.surveys.iter().map(survey).collect(),
+            heard_of: self.heard_of.as_ref().map(kind_texts),
             state: self.state,
             version: self.version,
             rules_since: self.rules_since,
@@ -148,6 +152,7 @@ impl Entity for Program {
             },
             hold_days: stored.hold_days,
             surveys: stored.surveys.into_iter().map(survey).collect(),
+            heard_of: stored.heard_of.as_deref().map(kinds),
             state: stored.state,
             version: stored.version,
             rules_since: stored.rules_since,
