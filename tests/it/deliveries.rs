@@ -177,7 +177,7 @@ async fn a_shop_is_told_what_it_asked_for_and_can_check_who_says_so() {
     assert_eq!(received.len(), 2);
     for call in &received {
         let event = call.event();
-        assert!(issued.contains(&&event), "{event}");
+        assert!(issued.contains(&&event), "{event} is none of {issued:?}");
         assert_eq!(event["id"], call.id());
         assert_eq!(call.headers["content-type"], "application/json");
         assert_eq!(
@@ -191,7 +191,7 @@ async fn a_shop_is_told_what_it_asked_for_and_can_check_who_says_so() {
         assert!(signing::verify(&call.headers, &others, &call.body, Timestamp::now()).is_err());
         let text = String::from_utf8_lossy(&call.body);
         assert!(
-            !text.contains("example.com") && !text.contains("ann"),
+            !text.contains("example.com") && !text.contains("\"ann"),
             "{text}"
         );
     }
@@ -332,11 +332,14 @@ async fn nobody_waits_for_an_endpoint_that_fails() {
     world.bundle.shutdown().await;
 }
 
+/// Where the owner reads.
+const OWNER: &str = "joe@bakery.example";
+
 /// Whoever is gone, or has failed for days, is told no more, and the owner can see why.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_gone_or_fails_for_days_is_given_up() {
     let (world, shop) = (World::start().await, Shop::open().await);
-    let program = world.program(json!({})).await;
+    let program = world.program(json!({"owner_email": OWNER})).await;
     let types = json!(["participant.created"]);
     shop.behaves("/gone", Manner::Says(410));
     shop.behaves("/dead", Manner::Says(503));
@@ -367,6 +370,21 @@ async fn who_is_gone_or_fails_for_days_is_given_up() {
     assert_eq!(state(&dead).await, (json!("disabled"), json!("failing")));
     let told = all(&program, "/events?type=webhook.disabled").await;
     assert_eq!(told.len(), 2);
+    // The owner was told of each, once, and their address stands nowhere else.
+    let mails = all(&program, "/test-mails").await;
+    let to_owner: Vec<&Value> = mails.iter().filter(|mail| mail["to"] == OWNER).collect();
+    assert_eq!(to_owner.len(), 2, "{mails:?}");
+    for (webhook, why) in [(&dead, "for five days"), (&gone, "(410)")] {
+        let mut told = to_owner.iter().map(|mail| text(&mail["text"]));
+        let is_told = told.any(|text| text.contains(webhook.as_str()) && text.contains(why));
+        assert!(is_told, "{webhook}: {to_owner:?}");
+    }
+    for path in ["", "/audit", "/events", "/webhooks"] {
+        let answer = program.get(path).await;
+        answer.expect(200);
+        assert!(!answer.text.contains(OWNER), "{path}: {}", answer.text);
+    }
+    assert_eq!(program.get("").await.expect(200)["has_owner_email"], true);
     let tries = shop.received("/dead").len();
     program.referrer("gus").await;
     program.advance(86_400).await;

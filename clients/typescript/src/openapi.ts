@@ -3357,6 +3357,8 @@ export interface components {
             incentives?: components["schemas"]["IncentiveInput"][] | null;
             /** @description How people know it. */
             name: components["schemas"]["Name"];
+            /** @description Where the owner is told of what needs somebody, such as a webhook that was disabled; nowhere unless said. */
+            owner_email?: components["schemas"]["EmailAddress"] | null;
             /** @description How amounts of different currencies are compared; they are not unless said. */
             rates?: components["schemas"]["RateInput"][] | null;
             /** @description Who is asked how it went; nobody unless said. */
@@ -3921,6 +3923,8 @@ export interface components {
             created_at: components["schemas"]["Instant"];
             /** @description Where links lead. */
             destination_url: components["schemas"]["Destination"];
+            /** @description Whether an address is known at which the owner is told of what needs somebody. The address itself is never told. */
+            has_owner_email: boolean;
             /**
              * Format: uint16
              * @description How long rewards are held, in days.
@@ -3975,6 +3979,8 @@ export interface components {
             readonly created_at?: unknown;
             /** @description Where links lead. */
             destination_url?: components["schemas"]["Destination"];
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly has_owner_email?: unknown;
             /**
              * Format: uint16
              * @description How long rewards are held, in days.
@@ -3988,6 +3994,8 @@ export interface components {
             readonly mode?: unknown;
             /** @description How people know it. */
             name?: components["schemas"]["Name"];
+            /** @description Where the owner is told of what needs somebody, such as a webhook that was disabled. */
+            owner_email?: components["schemas"]["EmailAddress"] | null;
             /** @description How amounts of different currencies are compared: all rates. */
             rates?: components["schemas"]["RateInput"][] | null;
             /** @description May be sent back as it was read; another value is refused. */

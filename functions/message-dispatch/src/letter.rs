@@ -1,11 +1,15 @@
-//! The mail that tells a beneficiary of an issued reward.
+//! The mails: to a beneficiary of an issued reward, to the owner of an endpoint that was disabled.
 
+use kith_domain::email::EmailAddress;
 use kith_domain::id::MailId;
 use kith_domain::participant::Participant;
 use kith_domain::program::Program;
 use kith_domain::reward::{Beneficiary, Discount, Reward, RewardValue};
 use kith_domain::text::Name;
-use kith_mail::{Envelope, Gift, Language, Mail, MailError, RewardIssued, Voucher};
+use kith_domain::webhook::{DisabledReason, Endpoint};
+use kith_mail::{
+    Envelope, Gift, Language, Mail, MailError, RewardIssued, Voucher, WebhookDisabled,
+};
 
 use kith_post::Post;
 
@@ -23,8 +27,8 @@ pub(crate) enum Unwritable {
     Negative,
 }
 
-/// Writes the letter.
-pub(crate) fn write(
+/// Writes to a beneficiary.
+pub(crate) fn of_reward(
     post: &Post,
     id: MailId,
     program: &Program,
@@ -52,6 +56,32 @@ pub(crate) fn write(
         shop_url: Some(program.destination.as_str()),
         unsubscribe_url: &unsubscribe_url,
         postal_address: None,
+    };
+    Ok(letter.compose(&envelope)?)
+}
+
+/// Writes to the owner.
+pub(crate) fn of_webhook(
+    post: &Post,
+    id: MailId,
+    program: &Program,
+    owner: &EmailAddress,
+    endpoint: &Endpoint,
+) -> Result<Mail, Unwritable> {
+    let to = owner.for_sending();
+    let (message_id, program_id) = (id.to_string(), program.id.to_string());
+    let envelope = Envelope {
+        sender: &post.sender,
+        to: &to,
+        message_id: &message_id,
+    };
+    let letter = WebhookDisabled {
+        language: Language::of_locale(None),
+        program_name: program.name.as_str(),
+        program_id: &program_id,
+        webhook_id: &endpoint.id.to_string(),
+        host: endpoint.host(),
+        is_gone: endpoint.disabled == Some(DisabledReason::Gone),
     };
     Ok(letter.compose(&envelope)?)
 }

@@ -1,4 +1,4 @@
-//! Tells people what became of their rewards, by mail.
+//! Tells people what became of their rewards, and the owner of endpoints that were disabled, by mail.
 //!
 //! A mail has no idempotency key, so it is sent at most once: its record is written as `sending`
 //! before the provider is called, and nobody sends it again after that unless the provider surely

@@ -2,15 +2,16 @@
 
 use jiff::Timestamp;
 use kith_domain::fact::FactKind;
-use kith_domain::id::{MailId, ParticipantId, ProgramId, RewardId};
+use kith_domain::id::{MailId, ParticipantId, ProgramId, RewardId, WebhookId};
 use kith_domain::mode::Mode;
-use kith_domain::notice::{Silence, mail_of_issued, may_tell};
+use kith_domain::notice::{Silence, mail_of_issued, mail_to_owner, may_tell};
 use kith_domain::participant::Participant;
 use kith_domain::reward::Reward;
+use kith_domain::webhook::{Endpoint, EndpointState};
 use kith_edge::desk::{Desk, View};
 use kith_edge::{Invocation, Outcome, Undone, WorkError, decide};
-use kith_mail::{Mail, NotSentReason, RewardIssued, SendFault, SendOutcome};
-use kith_store::items::{Event, MailRecord, MailState, Suppression};
+use kith_mail::{Mail, NotSentReason, RewardIssued, SendFault, SendOutcome, WebhookDisabled};
+use kith_store::items::{Event, MailAbout, MailRecord, MailState, RecordedFact, Suppression};
 use kith_store::keys::{self, EventRef, Key};
 use kith_store::wake::Queue;
 use kith_store::{Commit, Was};
@@ -29,18 +30,17 @@ pub(crate) struct Dispatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Notice {
     mail_id: MailId,
-    reward_id: RewardId,
-    participant_id: ParticipantId,
+    about: MailAbout,
 }
 
 /// What is decided about a notice.
 #[derive(Debug)]
 enum Verdict {
-    /// The person is told.
+    /// The addressee is told.
     Mail(Mail),
-    /// The person is not told.
+    /// The addressee is not told.
     Silent(Silence),
-    /// The person cannot be told.
+    /// The addressee cannot be told.
     Unwritable(Unwritable),
 }
 
@@ -138,8 +138,7 @@ impl Dispatch {
             MailState::Waiting => {
                 let notice = Notice {
                     mail_id: id,
-                    reward_id: record.reward_id,
-                    participant_id: record.participant_id,
+                    about: record.about,
                 };
                 self.load(&mut view, &[notice]).await?;
                 let mut commit = view.commit();
@@ -166,20 +165,32 @@ impl Dispatch {
         }
     }
 
-    /// Reads what the notices are about: rewards, people, and whether these want mail.
+    /// Reads what the notices are about: endpoints, rewards, people, and whether these want mail.
     async fn load(&self, view: &mut View, notices: &[Notice]) -> Result<(), Undone> {
         let program = view.program.id;
         let first = notices.iter().flat_map(|notice| {
-            [
-                keys::mail(program, notice.mail_id),
-                keys::reward(program, notice.reward_id),
-                keys::participant(program, notice.participant_id),
-            ]
+            let mail = keys::mail(program, notice.mail_id);
+            match notice.about {
+                MailAbout::Reward {
+                    reward_id,
+                    participant_id,
+                } => vec![
+                    mail,
+                    keys::reward(program, reward_id),
+                    keys::participant(program, participant_id),
+                ],
+                MailAbout::Webhook { webhook_id } => {
+                    vec![mail, keys::webhook(program, webhook_id)]
+                }
+            }
         });
         view.load(first).await?;
         let mut suppressions: Vec<Key> = Vec::new();
         for notice in notices {
-            let key = keys::participant(program, notice.participant_id);
+            let MailAbout::Reward { participant_id, .. } = notice.about else {
+                continue;
+            };
+            let key = keys::participant(program, participant_id);
             let person = view.loaded.read::<Participant>(&key)?;
             suppressions.extend(person.and_then(|person| self.post.suppression(&person)));
         }
@@ -245,15 +256,35 @@ impl Dispatch {
         }))
     }
 
-    /// What to tell the person, if they are to be told.
+    /// What to tell the addressee, if they are to be told.
     fn judge(&self, view: &View, notice: Notice) -> Result<Verdict, Undone> {
+        match notice.about {
+            MailAbout::Reward {
+                reward_id,
+                participant_id,
+            } => self.judge_reward(view, notice.mail_id, reward_id, participant_id),
+            MailAbout::Webhook { webhook_id } => {
+                self.judge_webhook(view, notice.mail_id, webhook_id)
+            }
+        }
+    }
+
+    /// Whether to tell a beneficiary of a reward.
+    fn judge_reward(
+        &self,
+        view: &View,
+        mail: MailId,
+        reward: RewardId,
+        person: ParticipantId,
+    ) -> Result<Verdict, Undone> {
         let program = view.program.id;
-        let reward = keys::reward(program, notice.reward_id);
+        let reward = keys::reward(program, reward);
         let Some(reward) = view.loaded.read::<Reward>(&reward)? else {
             return Err(WorkError::new("a fact names a reward that is not there").into());
         };
-        let person = keys::participant(program, notice.participant_id);
-        let person = view.loaded.read::<Participant>(&person)?;
+        let person = view
+            .loaded
+            .read::<Participant>(&keys::participant(program, person))?;
         let suppression = person
             .as_ref()
             .and_then(|person| self.post.suppression(person));
@@ -267,7 +298,27 @@ impl Dispatch {
         let Some(person) = person else {
             return Ok(Verdict::Silent(Silence::NoAddress));
         };
-        let mail = letter::write(&self.post, notice.mail_id, &view.program, &person, &reward);
+        let mail = letter::of_reward(&self.post, mail, &view.program, &person, &reward);
+        Ok(mail.map_or_else(Verdict::Unwritable, Verdict::Mail))
+    }
+
+    /// Whether to tell the owner of an endpoint that was disabled.
+    fn judge_webhook(
+        &self,
+        view: &View,
+        mail: MailId,
+        webhook: WebhookId,
+    ) -> Result<Verdict, Undone> {
+        let endpoint = keys::webhook(view.program.id, webhook);
+        let endpoint = view.loaded.read::<Endpoint>(&endpoint)?;
+        let disabled = endpoint.filter(|endpoint| endpoint.state == EndpointState::Disabled);
+        let Some(endpoint) = disabled else {
+            return Ok(Verdict::Silent(Silence::Withdrawn));
+        };
+        let Some(owner) = &view.program.owner_email else {
+            return Ok(Verdict::Silent(Silence::NoAddress));
+        };
+        let mail = letter::of_webhook(&self.post, mail, &view.program, owner, &endpoint);
         Ok(mail.map_or_else(Verdict::Unwritable, Verdict::Mail))
     }
 
@@ -294,29 +345,47 @@ impl Dispatch {
 /// The mails that an event calls for. Their ids are derived from the facts, so that a repetition
 /// meets them.
 fn notices_of(event: &Event) -> Vec<Notice> {
-    event
-        .facts
-        .iter()
-        .filter(|recorded| recorded.fact.kind == FactKind::RewardIssued)
-        .filter_map(|recorded| {
-            let reward_id = recorded.fact.reward_id?;
-            Some(Notice {
-                mail_id: mail_of_issued(reward_id, event.created_at),
+    let of_reward = |recorded: &RecordedFact| {
+        let reward_id = recorded.fact.reward_id?;
+        Some(Notice {
+            mail_id: mail_of_issued(reward_id, event.created_at),
+            about: MailAbout::Reward {
                 reward_id,
                 participant_id: recorded.fact.beneficiary_id?,
-            })
+            },
         })
-        .collect()
+    };
+    let of_webhook = |recorded: &RecordedFact| {
+        Some(Notice {
+            mail_id: mail_to_owner(recorded.id),
+            about: MailAbout::Webhook {
+                webhook_id: recorded.fact.webhook_id?,
+            },
+        })
+    };
+    let notices = event.facts.iter().filter_map(|recorded| {
+        if recorded.fact.kind == FactKind::RewardIssued {
+            of_reward(recorded)
+        } else if recorded.fact.kind == FactKind::WebhookDisabled {
+            of_webhook(recorded)
+        } else {
+            None
+        }
+    });
+    notices.collect()
 }
 
 /// A mail before anything was tried.
 fn new_record(program: ProgramId, notice: Notice) -> MailRecord {
+    let template = match notice.about {
+        MailAbout::Reward { .. } => RewardIssued::KIND,
+        MailAbout::Webhook { .. } => WebhookDisabled::KIND,
+    };
     MailRecord {
         id: notice.mail_id,
         program_id: program,
-        participant_id: notice.participant_id,
-        template: RewardIssued::KIND.to_owned(),
-        reward_id: notice.reward_id,
+        about: notice.about,
+        template: template.to_owned(),
         state: MailState::Waiting,
         lease_until: None,
         provider_id: None,

@@ -1,8 +1,9 @@
-//! Notices: mail that tells a person what became of something of theirs, such as an issued reward.
+//! Notices: mail that tells a person what became of something of theirs, such as an issued reward, and the
+//! owner of what needs somebody.
 
 use jiff::Timestamp;
 
-use crate::id::{MailId, RewardId};
+use crate::id::{EventId, MailId, RewardId};
 use crate::reward::RewardState;
 use crate::words::words;
 
@@ -13,7 +14,7 @@ words! {
         NoAddress = "no_address",
         /// The person unsubscribed, or the address does not take mail.
         Suppressed = "suppressed",
-        /// There is nothing to tell any more: it was taken back.
+        /// There is nothing to tell any more: it was taken back, or somebody has seen to it.
         Withdrawn = "withdrawn",
     }
 }
@@ -48,6 +49,12 @@ pub fn may_tell(reward: RewardState, has_address: bool, suppressed: bool) -> Res
 #[must_use]
 pub fn mail_of_issued(reward: RewardId, issued_at: Timestamp) -> MailId {
     MailId::derived(issued_at, &[&reward.to_bytes(), b"reward_issued"])
+}
+
+/// The id of the mail that tells the owner of an event: the same however often it is written.
+#[must_use]
+pub fn mail_to_owner(event: EventId) -> MailId {
+    MailId::derived(event.at(), &[&event.to_bytes(), b"owner"])
 }
 
 #[cfg(test)]

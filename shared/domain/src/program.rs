@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::destination::{AllowedHost, Destination};
+use crate::email::EmailAddress;
 use crate::fact::FactKind;
 use crate::id::ProgramId;
 use crate::incentive::Incentive;
@@ -135,6 +136,8 @@ pub struct Program {
     pub hold_days: u16,
     /// Who is asked how it went, at most [`SURVEYS_MAX`].
     pub surveys: Vec<SurveyRule>,
+    /// Where the owner is told of what needs somebody, such as an endpoint that was disabled.
+    pub owner_email: Option<EmailAddress>,
     /// Of which facts endpoints of webhooks are told: `None` for nothing, an empty set for everything.
     pub heard_of: Option<BTreeSet<FactKind>>,
     /// Whether it runs.

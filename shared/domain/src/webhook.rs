@@ -165,6 +165,13 @@ impl Endpoint {
             .map(|secret| secret.text.as_str())
     }
 
+    /// The host of its URL.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split(['/', '?']).next().unwrap_or_default()
+    }
+
     /// With a new secret first; the one before signs for the overlap, older ones no more.
     #[must_use]
     pub fn rotated(&self, secret: String, overlap_hours: u16, now: Timestamp) -> Self {
@@ -501,6 +508,20 @@ mod tests {
         };
         assert!(endpoint(1, &[FactKind::RewardIssued]).hears_of(&test));
         assert!(!endpoint(2, &[]).hears_of(&test));
+    }
+
+    #[test]
+    fn its_host_is_no_secret() {
+        let at = |url: &str| Endpoint {
+            url: url.to_owned(),
+            ..endpoint(1, &[])
+        };
+        assert_eq!(endpoint(1, &[]).host(), "shop.example");
+        assert_eq!(
+            at("https://shop.example:8443/?token=1").host(),
+            "shop.example:8443"
+        );
+        assert_eq!(at("https://shop.example?token=1").host(), "shop.example");
     }
 
     #[test]

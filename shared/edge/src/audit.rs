@@ -232,6 +232,7 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
             "rates_version",
             "hold_days",
             "surveys",
+            "has_owner_email",
             "state",
             "version",
             "created_at",

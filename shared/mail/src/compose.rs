@@ -20,19 +20,24 @@ pub struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// Puts the words in the envelope, with the headers that let a mail program unsubscribe in one click (RFC 8058).
+    /// Puts the words in the envelope, with the headers that let a mail program unsubscribe in one click (RFC 8058) where
+    /// the recipient may.
     pub(crate) fn mail(
         &self,
         kind: &'static str,
         program_name: &str,
         words: Words,
-        unsubscribe_url: &str,
+        unsubscribe_url: Option<&str>,
     ) -> Result<Mail, MailError> {
-        let headers = vec![
-            Header::new("List-Unsubscribe", format!("<{unsubscribe_url}>"))?,
-            Header::new("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")?,
-            Header::new("Auto-Submitted", "auto-generated")?,
-        ];
+        let mut headers = Vec::with_capacity(3);
+        if let Some(url) = unsubscribe_url {
+            headers.push(Header::new("List-Unsubscribe", format!("<{url}>"))?);
+            headers.push(Header::new(
+                "List-Unsubscribe-Post",
+                "List-Unsubscribe=One-Click",
+            )?);
+        }
+        headers.push(Header::new("Auto-Submitted", "auto-generated")?);
         Mail::new(
             self.message_id,
             kind,

@@ -124,7 +124,7 @@ impl RewardIssued<'_> {
                 html: HtmlEn { facts: &facts }.render()?,
             },
         };
-        envelope.mail(Self::KIND, &program, words, &unsubscribe_url)
+        envelope.mail(Self::KIND, &program, words, Some(&unsubscribe_url))
     }
 
     /// `5.00 EUR`, `120 points`, `10% off`.

@@ -72,7 +72,7 @@ impl SurveyInvitation<'_> {
                 html: HtmlEn { facts: &facts }.render()?,
             },
         };
-        envelope.mail(Self::KIND, &program, words, &unsubscribe_url)
+        envelope.mail(Self::KIND, &program, words, Some(&unsubscribe_url))
     }
 }
 

@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
+
 use kith_domain::fact::Fact;
 use kith_domain::id::EventId;
 use kith_mail::NotSentReason;
-use kith_store::items::RecordedFact;
 
 use super::*;
 
@@ -12,6 +13,7 @@ fn event(kinds: &[FactKind]) -> Event {
         fact: Fact {
             reward_id: Some(RewardId::new(created_at, [number; 10])),
             beneficiary_id: Some(ParticipantId::new(created_at, [number; 10])),
+            webhook_id: Some(WebhookId::new(created_at, [number; 10])),
             ..Fact::new(*kind)
         },
     };
@@ -34,10 +36,12 @@ fn an_event_always_calls_for_the_same_mails() {
         FactKind::RewardIssued,
         FactKind::RewardIssued,
         FactKind::ConversionRecorded,
+        FactKind::WebhookDisabled,
     ];
     let notices = notices_of(&event(&kinds));
-    assert_eq!(notices.len(), 2);
-    assert_ne!(notices[0].mail_id, notices[1].mail_id);
+    let mails: BTreeSet<MailId> = notices.iter().map(|notice| notice.mail_id).collect();
+    assert_eq!((notices.len(), mails.len()), (3, 3));
+    assert!(matches!(notices[2].about, MailAbout::Webhook { .. }));
     assert_eq!(notices, notices_of(&event(&kinds)));
 }
 

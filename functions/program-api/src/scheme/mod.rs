@@ -6,6 +6,7 @@ mod size;
 use jiff::Timestamp;
 use kith_contract::answers::{CodeWithoutClick, Tracking};
 use kith_domain::destination::{AllowedHost, Destination};
+use kith_domain::email::EmailAddress;
 use kith_domain::id::ProgramId;
 use kith_domain::incentive::{Incentive, shards_for};
 use kith_domain::mode::Mode;
@@ -54,6 +55,7 @@ pub(crate) fn new_program(
         rates: Rates::default(),
         hold_days: HOLD_DAYS_DEFAULT,
         surveys: Vec::new(),
+        owner_email: None,
         heard_of: None,
         state: ProgramState::Active,
         version: 1,
@@ -80,7 +82,14 @@ pub(crate) fn patched(
     now: Timestamp,
 ) -> Result<Program, Problem> {
     let written = wire::program(present);
-    let fixed = ["id", "mode", "rates_version", "version", "created_at"];
+    let fixed = [
+        "id",
+        "mode",
+        "rates_version",
+        "has_owner_email",
+        "version",
+        "created_at",
+    ];
     object.read_only(&fixed, &written, &mut faults);
     let name = object.replace("name", &mut faults, json::text::<Name>);
     let destination = object.replace("destination_url", &mut faults, json::text::<Destination>);
@@ -162,6 +171,7 @@ struct Settings {
     rates: Patch<Vec<Rate>>,
     hold_days: Patch<u16>,
     surveys: Patch<Vec<SurveyRule>>,
+    owner_email: Patch<EmailAddress>,
 }
 
 impl Settings {
@@ -177,6 +187,7 @@ impl Settings {
             rates: object.patch("rates", faults, rates),
             hold_days: object.patch("hold_days", faults, json::integer_in(0..=HOLD_DAYS_MAX)),
             surveys: object.patch("surveys", faults, surveys),
+            owner_email: object.patch("owner_email", faults, json::text::<EmailAddress>),
         };
         if let Patch::Set(rates) = &settings.rates {
             for (index, rate) in rates.iter().enumerate() {
@@ -217,6 +228,7 @@ impl Settings {
             .apply_or(program.hold_days, HOLD_DAYS_DEFAULT);
         let present = std::mem::take(&mut program.surveys);
         program.surveys = self.surveys.apply_or(present, Vec::new());
+        program.owner_email = self.owner_email.apply(program.owner_email.take());
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Program {
     pub hold_days: u16,
     /// Who is asked how it went.
     pub surveys: Vec<SurveyRule>,
+    /// Whether an address is known at which the owner is told of what needs somebody. The address itself is never told.
+    pub has_owner_email: bool,
     /// Whether it runs. Paused: links redirect plainly, conversions are recorded, rewards stay pending.
     pub state: Word<ProgramState>,
     /// Counts its changes; what `If-Match` names.
@@ -149,6 +151,7 @@ pub fn program(program: &domain::Program) -> Program {
         rates_version: program.rates.version,
         hold_days: program.hold_days,
         surveys: program.surveys.iter().map(survey_rule).collect(),
+        has_owner_email: program.owner_email.is_some(),
         state: program.state.into(),
         version: program.version,
         created_at: program.created_at.into(),

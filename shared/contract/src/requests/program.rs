@@ -1,4 +1,5 @@
 use kith_domain::destination::{AllowedHost, Destination};
+use kith_domain::email::EmailAddress;
 use kith_domain::money::Currency;
 use kith_domain::program::{
     ALLOWED_HOSTS_MAX, AttributionModel, HOLD_DAYS_MAX, INCENTIVES_MAX, MailGround, ProgramState,
@@ -43,6 +44,8 @@ pub struct NewProgram {
     /// Who is asked how it went; nobody unless said.
     #[schemars(length(max = SURVEYS_MAX))]
     pub surveys: Option<Vec<SurveyRuleInput>>,
+    /// Where the owner is told of what needs somebody, such as a webhook that was disabled; nowhere unless said.
+    pub owner_email: Option<Spelled<EmailAddress>>,
 }
 
 /// A change of a program, as a merge patch: what is left out stays, `null` means the default.
@@ -77,6 +80,11 @@ pub struct ProgramChange {
     /// Who is asked how it went: all rules.
     #[schemars(length(max = SURVEYS_MAX))]
     pub surveys: Option<Vec<SurveyRuleInput>>,
+    /// Where the owner is told of what needs somebody, such as a webhook that was disabled.
+    pub owner_email: Option<Spelled<EmailAddress>>,
+    #[schemars(default)]
+    #[allow(missing_docs, reason = "its type says it")]
+    pub has_owner_email: AsRead,
     #[schemars(default)]
     #[allow(missing_docs, reason = "its type says it")]
     pub id: AsRead,

@@ -80,6 +80,10 @@ fn queues(sqs: &FakeSqs) -> Queues {
         ("KITH_REWARDS_QUEUE_URL", "http://sqs.localhost/rewards"),
         ("KITH_SURVEYS_QUEUE_URL", "http://sqs.localhost/surveys"),
         ("KITH_MESSAGES_QUEUE_URL", "http://sqs.localhost/messages"),
+        (
+            "KITH_DELIVERIES_QUEUE_URL",
+            "http://sqs.localhost/deliveries",
+        ),
     ];
     let mut environment = Environment::of_variables(
         variables
@@ -106,6 +110,7 @@ async fn messages_go_to_their_queues_in_tens() {
     let sqs = FakeSqs::default();
     let mut all = wakes(Queue::Rewards, (0..12).map(|n| format!("r{n}")));
     all.extend(wakes(Queue::Messages, ["m".to_owned()]));
+    all.extend(wakes(Queue::Deliveries, ["d".to_owned()]));
     assert_eq!(queues(&sqs).send(&all).await, Vec::<usize>::new());
     let calls = sqs.calls.lock().unwrap();
     let mut sizes: Vec<(&str, usize)> = calls
@@ -121,6 +126,7 @@ async fn messages_go_to_their_queues_in_tens() {
     assert_eq!(
         sizes,
         [
+            ("http://sqs.localhost/deliveries", 1),
             ("http://sqs.localhost/messages", 1),
             ("http://sqs.localhost/rewards", 2),
             ("http://sqs.localhost/rewards", 10),

@@ -318,7 +318,7 @@ impl Commit {
 /// Which workers have to deal with a fact, apart from those whose work carries its own due entry.
 fn consumers(program: &ProgramScope, kind: FactKind) -> Vec<Queue> {
     let mut queues = Vec::new();
-    if kind == FactKind::RewardIssued {
+    if matches!(kind, FactKind::RewardIssued | FactKind::WebhookDisabled) {
         queues.push(Queue::Messages);
     }
     if program.surveyed.contains(kind.as_str()) {

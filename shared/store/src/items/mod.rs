@@ -34,8 +34,8 @@ pub use payout::{LedgerDay, PresentPayout};
 pub(crate) use payout::{OPEN_LINES, totals_changed};
 pub use program::{IncentiveIdentity, LinkTarget, ProgramClock};
 pub use records::{
-    ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, MailRecord, MailState,
-    Posting, ScopeItem, Suppression, TestMail, Use,
+    ApiKey, Asked, Counters, HashItem, IdempotencyRecord, LedgerEntry, MailAbout, MailRecord,
+    MailState, Posting, ScopeItem, Suppression, TestMail, Use,
 };
 pub(crate) use records::{FENCE, SUSPENDED};
 pub use redemption::{OpenRedemption, RedemptionName, RedemptionPart};

@@ -124,12 +124,12 @@ fn ids(stored: &[String]) -> Vec<ParticipantId> {
 }
 
 /// A mail address does not print, so that it stays out of logs; it is spelled out here alone.
-mod address {
+pub(super) mod address {
     use super::{Deserialize, Deserializer, EmailAddress, Serializer};
     use serde::de::Error;
 
     #[expect(clippy::ref_option, reason = "the form that serde calls")]
-    pub(super) fn serialize<S: Serializer>(
+    pub(in crate::items) fn serialize<S: Serializer>(
         value: &Option<EmailAddress>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -139,7 +139,7 @@ mod address {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::items) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<EmailAddress>, D::Error> {
         Option::<String>::deserialize(deserializer)?

@@ -1,5 +1,6 @@
 use jiff::{SignedDuration, Timestamp};
 use kith_domain::destination::{AllowedHost, Destination};
+use kith_domain::email::EmailAddress;
 use kith_domain::id::ProgramId;
 use kith_domain::incentive::Incentive;
 use kith_domain::mode::Mode;
@@ -14,6 +15,7 @@ use kith_domain::text::{Name, Slug};
 use serde::{Deserialize, Serialize};
 
 use self::incentive::IncentiveItem;
+use super::participant::address;
 use super::webhook::{kind_texts, kinds};
 use crate::item::{Entity, text};
 
@@ -45,6 +47,8 @@ pub struct ProgramItem {
     rates: Vec<RateItem>,
     hold_days: u16,
     surveys: Vec<SurveyRuleItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "address")]
+    owner_email: Option<EmailAddress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     heard_of: Option<Vec<String>>,
     #[serde(with = "text")]
@@ -108,6 +112,7 @@ impl Entity for Program {
             rates: self.rates.pairs.iter().map(RateItem::of).collect(),
             hold_days: self.hold_days,
             surveys: self.surveys.iter().map(survey).collect(),
+            owner_email: self.owner_email.clone(),
             heard_of: self.heard_of.as_ref().map(kind_texts),
             state: self.state,
             version: self.version,
@@ -152,6 +157,7 @@ impl Entity for Program {
             },
             hold_days: stored.hold_days,
             surveys: stored.surveys.into_iter().map(survey).collect(),
+            owner_email: stored.owner_email,
             heard_of: stored.heard_of.as_deref().map(kinds),
             state: stored.state,
             version: stored.version,

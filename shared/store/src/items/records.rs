@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use kith_domain::api_key::{KeyHash, KeyLife, Scope};
-use kith_domain::id::{ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId};
+use kith_domain::id::{
+    ApiKeyId, LedgerId, MailId, ParticipantId, ProgramId, RewardId, SurveyId, WebhookId,
+};
 use kith_domain::ledger::{Account, LedgerReason, Line};
 use kith_domain::mode::Mode;
 use kith_domain::money::Unit;
@@ -196,6 +198,27 @@ words! {
     }
 }
 
+/// What a mail tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MailAbout {
+    /// A reward that was issued, its beneficiary.
+    Reward {
+        /// The reward.
+        #[serde(with = "text")]
+        reward_id: RewardId,
+        /// The beneficiary.
+        #[serde(with = "text")]
+        participant_id: ParticipantId,
+    },
+    /// An endpoint of webhooks that was disabled, the owner.
+    Webhook {
+        /// The endpoint.
+        #[serde(with = "text")]
+        webhook_id: WebhookId,
+    },
+}
+
 /// What is known of a mail that was, or is being, sent. No address and no text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MailRecord {
@@ -205,14 +228,11 @@ pub struct MailRecord {
     /// The program.
     #[serde(with = "text")]
     pub program_id: ProgramId,
-    /// To whom.
-    #[serde(with = "text")]
-    pub participant_id: ParticipantId,
-    /// What it tells of: `reward_issued`.
+    /// What it tells, and so to whom.
+    #[serde(flatten)]
+    pub about: MailAbout,
+    /// In which words: `reward_issued`, `webhook_disabled`.
     pub template: String,
-    /// The reward it tells of.
-    #[serde(with = "text")]
-    pub reward_id: RewardId,
     /// Where it is.
     #[serde(with = "text")]
     pub state: MailState,
