@@ -107,6 +107,7 @@ fn reward(number: u16, state: RewardState) -> Reward {
         expires_after_days: None,
         expires_at: None,
         voucher_code: None,
+        fulfilment: None,
         in_review: false,
         history: Vec::new(),
         version: 1,

@@ -1469,7 +1469,7 @@ export interface paths {
         };
         /**
          * Read a reward
-         * @description With its history and, where a rule made it, the explanation: what was asked, what was found, how the value came about.
+         * @description With its history and, where a rule made it, the explanation: what was asked, what was found, how the value came about. `fulfilment` says how far the shop is with one that it carries out itself.
          *
          *     Needs a key with the scope `rewards:read`.
          */
@@ -1790,7 +1790,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook
-         * @description What is on its way to it is dropped.
+         * @description What is on its way to it is dropped. One that an incentive names in its `fulfilment` stays. Rewards that were made when one did, and that the shop was still to carry out, fail.
          *
          *     Needs a key with the scope `webhooks:write`.
          */
@@ -2632,6 +2632,57 @@ export interface components {
              */
             pointer: string;
         };
+        /** @description How far the shop is with a reward that it carries out itself. */
+        Fulfilment: {
+            /** @description How far it is, for people to read. */
+            explanation: string;
+            /** @description How it ended the last time; `null` before it was asked anything. */
+            last_attempt: components["schemas"]["FulfilmentAttempt"] | null;
+            /** @description When it is asked again, on the program's clock; `null` unless it waits for that. */
+            next_at: components["schemas"]["Instant"] | null;
+            /** @description What it is asked, or was asked last; `null` before it is asked anything. */
+            question: string | null;
+            /** @description What the shop calls what it has done; `null` if it did not say. */
+            receipt: components["schemas"]["Name"] | null;
+            /**
+             * Format: uint32
+             * @description How often it was asked this since that was begun.
+             */
+            tries: number;
+            /** @description The webhook that is asked. */
+            webhook_id: components["schemas"]["WebhookId"];
+        };
+        /** @description One try to ask a shop. */
+        FulfilmentAttempt: {
+            /** @description When it began, in real time. */
+            at: components["schemas"]["Instant"];
+            /**
+             * Format: uint32
+             * @description How long it took, in milliseconds.
+             */
+            duration_ms: number;
+            /** @description How it ended. */
+            end: string;
+            /**
+             * Format: uint16
+             * @description The answer's status; `null` without an answer.
+             */
+            status: number | null;
+        };
+        /** @description Who carries out the rewards of a rule. */
+        FulfilmentInput: {
+            /** @description Whether it is asked `reward.validate` before, and a reward is released only if it agrees; not unless said. */
+            validate?: boolean | null;
+            /** @description The webhook of the program that is asked `reward.fulfil` when a reward is released. It need not hear of any event. */
+            webhook_id: components["schemas"]["WebhookId"];
+        };
+        /** @description Who carries out the rewards of a rule. */
+        FulfilmentRule: {
+            /** @description Whether it is asked, before a reward is released, whether it agrees. */
+            validate: boolean;
+            /** @description The webhook that is asked. */
+            webhook_id: components["schemas"]["WebhookId"];
+        };
         /** @description What the gateway says when it refuses a call by itself. */
         GatewayMessage: {
             /**
@@ -2670,6 +2721,8 @@ export interface components {
              * @description How long after its issue a reward can be used.
              */
             expires_after_days?: number | null;
+            /** @description Who carries its rewards out, if the shop does so itself. */
+            fulfilment?: components["schemas"]["FulfilmentRule"] | null;
             /** @description When it gives. */
             grant: string;
             /**
@@ -2706,6 +2759,8 @@ export interface components {
              * @description How long after its issue a reward can be used.
              */
             expires_after_days?: number | null;
+            /** @description Has the shop carry its rewards out itself: it is asked by a webhook. Not with `at_checkout`. */
+            fulfilment?: components["schemas"]["FulfilmentInput"] | null;
             /**
              * @description When it gives: after the conversion (default), or before the friend pays.
              * @enum {string|null}
@@ -4301,6 +4356,8 @@ export interface components {
             expires_at: components["schemas"]["Instant"] | null;
             /** @description Why a rule gave it; `null` for any other reward. */
             explanation: components["schemas"]["Explanation"] | null;
+            /** @description How far the shop is with it; `null` if the shop does not carry it out. */
+            fulfilment: components["schemas"]["Fulfilment"] | null;
             /** @description What happened to it, oldest first. */
             history: components["schemas"]["Transition"][];
             /** @description Its id. */
@@ -5696,6 +5753,23 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
                     code?: "concurrent_change" | "webhook_disabled";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
+        /**
+         * @description - `concurrent_change`: Others kept changing the same things while the call was being decided. Nothing was done.
+         *     - `webhook_in_use`: An incentive names the webhook in its `fulfilment`.
+         */
+        "409_concurrent_change.webhook_in_use": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "concurrent_change" | "webhook_in_use";
                     /** @constant */
                     status?: 409;
                 };
@@ -10735,7 +10809,7 @@ export interface operations {
             401: components["responses"]["401_unauthenticated.key_expired"];
             403: components["responses"]["403_missing_scope"];
             404: components["responses"]["404_not_found"];
-            409: components["responses"]["409_concurrent_change"];
+            409: components["responses"]["409_concurrent_change.webhook_in_use"];
             413: components["responses"]["413_gateway"];
             422: components["responses"]["422_invalid_request.idempotency_key_reused"];
             429: components["responses"]["429_too_many_requests"];

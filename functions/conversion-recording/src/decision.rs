@@ -6,6 +6,7 @@ mod write;
 
 use kith_domain::attribution::Attribution;
 use kith_domain::conversion::{Conversion, ConversionState};
+use kith_domain::fulfilment::Fulfilment;
 use kith_domain::id::{ReferralId, RewardId};
 use kith_domain::incentive::{self, Earned, Evaluation, Facts, LimitSubject, Party, Used};
 use kith_domain::offer::Offer;
@@ -275,6 +276,10 @@ fn reward(
         expires_after_days: earned.expires_after_days,
         expires_at: None,
         voucher_code: offer.map(|offer| offer.voucher_code.clone()),
+        fulfilment: earned
+            .fulfilment
+            .filter(|_| offer.is_none())
+            .map(|rule| Box::new(Fulfilment::of(rule))),
         in_review: false,
         history: vec![Transition {
             to: state,

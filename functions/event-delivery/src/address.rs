@@ -1,21 +1,17 @@
 //! From an event to a delivery for each endpoint that listens to it.
 
 use kith_domain::id::{DeliveryId, WebhookId};
-use kith_domain::webhook::{Delivery, DeliveryState, ENDPOINTS_MAX, Endpoint};
-use kith_edge::desk::View;
-use kith_edge::{Invocation, Undone, WorkError, decide};
+use kith_domain::webhook::{Delivery, DeliveryState, Endpoint};
+use kith_edge::{Invocation, Undone, WorkError, decide, endpoints};
 use kith_store::items::{Event, RecordedFact};
 use kith_store::keys::{self, EventRef};
 use kith_store::wake::Queue;
-use kith_store::{Commit, StoreError, Was};
+use kith_store::{Commit, Was};
 
 use crate::Deliverer;
 
 /// Deliveries of one transaction, which settles the event in the end.
 const DELIVERIES_AT_ONCE: usize = 80;
-/// Endpoints read at once: all of a program's.
-const ENDPOINTS_AT_ONCE: u16 = 100;
-const _: () = assert!(ENDPOINTS_MAX <= 100, "one page holds all endpoints");
 
 impl Deliverer {
     /// Makes the deliveries of an event and settles it: from then on they carry their own due entries.
@@ -47,7 +43,7 @@ impl Deliverer {
         if !event.awaiting.contains(Queue::Deliveries.as_str()) {
             return Ok(Vec::new());
         }
-        let endpoints = self.endpoints(&view).await?;
+        let endpoints = endpoints::all(&view).await?;
         let mut deliveries: Vec<Delivery> = event
             .facts
             .iter()
@@ -79,18 +75,6 @@ impl Deliverer {
             .iter()
             .map(|delivery| (delivery.webhook, delivery.id))
             .collect())
-    }
-}
-
-impl Deliverer {
-    /// Every endpoint of a program.
-    pub(crate) async fn endpoints(&self, view: &View) -> Result<Vec<Endpoint>, StoreError> {
-        let partition = keys::webhooks(view.program.id);
-        let page = view
-            .store
-            .partition(&partition, None, false, ENDPOINTS_AT_ONCE)
-            .await?;
-        Ok(page.items)
     }
 }
 

@@ -1,19 +1,16 @@
 //! One delivery, as far as it can go now: claimed, posted, and what became of it noted.
 
-use jiff::SignedDuration;
-use kith_domain::fact::{Fact, FactKind};
+use kith_connectors::Posted;
 use kith_domain::id::{DeliveryId, ProgramId, WebhookId};
 use kith_domain::webhook::{
-    Attempt, Delivery, DeliveryState, DisabledReason, Endpoint, EndpointState, Failing, heard_of,
+    Attempt, Delivery, DeliveryState, Endpoint, EndpointState, Failing, Fared,
 };
-use kith_edge::desk::View;
-use kith_edge::{Invocation, Undone, WorkError, decide};
+use kith_edge::{Invocation, Undone, WorkError, decide, endpoints};
+use kith_store::Was;
 use kith_store::items::Event;
 use kith_store::keys::{self, EventRef};
-use kith_store::{ProgramScope, Was};
 
 use crate::Deliverer;
-use crate::post::Posted;
 
 /// A delivery that this worker alone makes now.
 #[derive(Debug)]
@@ -43,15 +40,10 @@ impl Deliverer {
             .post(&claimed.endpoint, &claimed.delivery, &claimed.event)
             .await;
         tell(&claimed.delivery, &posted.attempt);
-        let is_success = posted.attempt.is_success();
         decide(|| self.note(invocation, &claimed, &posted)).await?;
-        // How the endpoint fares is another item: many deliveries write it, and none waits for it.
-        if !is_success || claimed.was_failing {
-            return match self.judge(invocation, &claimed, &posted.attempt).await {
-                // Whoever was faster has noted the same, or the next attempt will.
-                Ok(()) | Err(Undone::Outdated) => Ok(()),
-                Err(Undone::Failed(error)) => Err(error),
-            };
+        let fared = posted.attempt.fared();
+        if fared != Fared::Well || claimed.was_failing {
+            endpoints::note_fared(&self.desk, invocation, (program, webhook), fared).await?;
         }
         Ok(())
     }
@@ -157,83 +149,6 @@ impl Deliverer {
         view.write(commit).await?;
         Ok(())
     }
-
-    /// Notes how the endpoint fares, and disables it when it is gone or has failed for days.
-    async fn judge(
-        &self,
-        invocation: &Invocation,
-        claimed: &Claimed,
-        attempt: &Attempt,
-    ) -> Result<(), Undone> {
-        let (program, webhook) = (claimed.endpoint.program, claimed.endpoint.id);
-        let key = keys::webhook_failing(program, webhook);
-        let endpoint = keys::webhook(program, webhook);
-        let more = [key.clone(), endpoint.clone()];
-        let Some(view) = self.desk.view(invocation, program, more).await? else {
-            return Ok(());
-        };
-        let before = view.loaded.read::<Failing>(&key)?;
-        if attempt.is_success() {
-            if before.is_some() {
-                let mut commit = view.commit();
-                commit.no_failing(program, webhook);
-                view.write(commit).await?;
-            }
-            return Ok(());
-        }
-        let failing = Failing::after(before.as_ref(), view.now);
-        let reason = if attempt.says_gone() {
-            Some(DisabledReason::Gone)
-        } else {
-            failing
-                .is_given_up(view.now)
-                .then_some(DisabledReason::Failing)
-        };
-        let endpoint = view.loaded.read::<Endpoint>(&endpoint)?;
-        let endpoint = endpoint.filter(|endpoint| endpoint.state == EndpointState::Active);
-        // Taken away or disabled meanwhile: nobody asks any more how it fares.
-        let Some(endpoint) = endpoint else {
-            return Ok(());
-        };
-        if let Some(reason) = reason {
-            return self
-                .disable(&view, &endpoint, reason, before.is_some())
-                .await;
-        }
-        let was = before.map_or(Was::Absent, |before| Was::Version(before.version));
-        let mut commit = view.commit();
-        commit.failing(program, webhook, &failing, was);
-        view.write(commit).await?;
-        Ok(())
-    }
-
-    /// Tells an endpoint no more, and those that are left of that.
-    async fn disable(
-        &self,
-        view: &View,
-        endpoint: &Endpoint,
-        reason: DisabledReason,
-        was_failing: bool,
-    ) -> Result<(), Undone> {
-        tracing::error!(webhook.id = %endpoint.id, %reason, "the endpoint is disabled");
-        let disabled = endpoint.disabled(reason);
-        let others = self.endpoints(view).await?;
-        let others = others.iter().filter(|other| other.id != endpoint.id);
-        let program = view.program.told_of(heard_of(others));
-        let mut commit = view.commit_for(&ProgramScope::from(&program));
-        commit
-            .webhook(&disabled, Was::Version(endpoint.version))
-            .program(&program, Was::Version(view.program.version))
-            .fact(Fact {
-                webhook_id: Some(endpoint.id),
-                ..Fact::new(FactKind::WebhookDisabled)
-            });
-        if was_failing {
-            commit.no_failing(endpoint.program, endpoint.id);
-        }
-        view.write(commit).await?;
-        Ok(())
-    }
 }
 
 fn tell(delivery: &Delivery, attempt: &Attempt) {
@@ -242,9 +157,4 @@ fn tell(delivery: &Delivery, attempt: &Attempt) {
     let duration_ms = attempt.duration_ms;
     let tries = delivery.tries.saturating_add(1);
     tracing::info!(delivery.id = %id, webhook.id = %webhook, %end, status, duration_ms, tries, "delivery tried");
-}
-
-/// So that a wish to wait is one of jiff's spans.
-pub(crate) fn span(wait: std::time::Duration) -> SignedDuration {
-    SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)
 }

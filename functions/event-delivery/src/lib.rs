@@ -19,7 +19,7 @@ mod post;
 
 use std::sync::Arc;
 
-use kith_connectors::{Client, Limits, Reach};
+use kith_connectors::{Messenger, Reach};
 use kith_edge::aws::Connection;
 use kith_edge::config::{Origin, Variables};
 use kith_edge::desk::Desk;
@@ -29,13 +29,14 @@ use kith_store::Store;
 use kith_store::keys::EventRef;
 use kith_store::wake::Message;
 
+/// The most messages of a batch, as the template has it.
+const BATCH: usize = 5;
+
 /// What telling endpoints needs.
 #[derive(Debug)]
 struct Deliverer {
     desk: Desk,
-    client: Client,
-    reach: Reach,
-    limits: Limits,
+    messenger: Messenger,
 }
 
 /// The function, in an environment.
@@ -48,24 +49,19 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
     let url = variables.parsed("KITH_PUBLIC_URL", str::parse::<Origin>);
     let connection = Connection::of(&mut variables);
     let (table, url, connection) = variables.finish((table, url, connection))?;
-    // Only one machine is reached by plain HTTP, and there a shop's server may be on it too.
-    let reach = if url.is_plain_http() {
-        Reach::LocalToo
-    } else {
-        Reach::Public
-    };
-    let client = Client::new(reach);
-    let client = client.map_err(|error| StartError::Configuration(vec![error.to_string()]))?;
+    let messenger = Messenger::new(Reach::of_bundle(url.is_plain_http()));
+    let ready = messenger.client().map(|_| ());
+    ready.map_err(|error| StartError::Configuration(vec![error.to_string()]))?;
     let deliverer = Arc::new(Deliverer {
         desk: Desk::new(environment, Store::new(connection.dynamodb(), &table)),
-        client,
-        reach,
-        limits: Limits::default(),
+        messenger,
     });
-    Ok(Box::new(SqsFunction::new(move |message, invocation| {
+    let function = SqsFunction::new(move |message, invocation| {
         let deliverer = Arc::clone(&deliverer);
         async move { work_off(&deliverer, &invocation, message).await }
-    })))
+    });
+    // All of a batch at once: who is slow holds up nobody.
+    Ok(Box::new(function.at_once(BATCH)))
 }
 
 async fn work_off(

@@ -3,6 +3,7 @@
 use kith_contract::problems::Code;
 use kith_domain::audit::ObjectKind;
 use kith_domain::fact::{Fact, FactKind};
+use kith_domain::id::WebhookId;
 use kith_domain::incentive::Incentive;
 use kith_domain::program::Program;
 use kith_edge::audit::Change;
@@ -24,6 +25,8 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
     let id = session.desk().id(now);
     let program = scheme::new_program(body, faults, (id, session.caller.mode), now)?;
     scheme::check_size(&program)?;
+    // Its first webhook can only be made after it.
+    check_webhooks(&program, |_| false)?;
     let scope = ProgramScope::from(&program);
     let mut commit = Commit::new(&scope, now, now, session.desk().random());
     commit.program(&program, Was::Absent);
@@ -81,6 +84,10 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     }
     let identities = identities(&mut view, &mut next).await?;
     scheme::check_size(&next)?;
+    let named = named_webhooks(&next).map(|(_, webhook)| keys::webhook(next.id, webhook));
+    view.load(named.collect::<Vec<_>>()).await?;
+    let known = |webhook| view.loaded.item(&keys::webhook(next.id, webhook)).is_some();
+    check_webhooks(&next, known)?;
     let changed = wire::program(&next);
     let mut commit = view.commit_for(&ProgramScope::from(&next));
     commit.program(&next, Was::Version(view.program.version));
@@ -102,6 +109,30 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     session
         .finish(commit, change, Response::json(200, &changed))
         .await
+}
+
+/// The webhooks that carry rewards out, and the places of their incentives.
+fn named_webhooks(program: &Program) -> impl Iterator<Item = (usize, WebhookId)> {
+    let rules = program
+        .incentives
+        .iter()
+        .map(|incentive| incentive.fulfilment);
+    let named = rules.enumerate();
+    named.filter_map(|(index, rule)| rule.map(|rule| (index, rule.webhook)))
+}
+
+/// Refuses incentives whose rewards nobody would carry out.
+fn check_webhooks(program: &Program, known: impl Fn(WebhookId) -> bool) -> Result<(), Problem> {
+    let unknown = named_webhooks(program).filter(|(_, webhook)| !known(*webhook));
+    let fault = |(index, _)| {
+        let pointer = format!("/incentives/{index}/fulfilment/webhook_id");
+        Fault::new(pointer, "there is no such webhook")
+    };
+    let faults: Vec<Fault> = unknown.map(fault).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::invalid_request(faults))
 }
 
 /// What becomes of what an incentive's id stands for.

@@ -82,6 +82,7 @@ pub(crate) async fn read(call: Call) -> Result<Response, Ended> {
     let reward = loaded(&view, id)?;
     let answer = wire::RewardRead {
         reward: wire::reward(&reward),
+        fulfilment: wire::fulfilment(&reward),
         explanation: explain::explanation(&mut view, &reward).await?,
     };
     Ok(Response::json(200, &answer))

@@ -22,6 +22,7 @@ use kith_domain::webhook::{
 };
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
+use kith_edge::endpoints;
 use kith_edge::http::{Problem, Response};
 use kith_edge::json::{self, Patch};
 use kith_edge::session::{Ended, Session};
@@ -33,10 +34,6 @@ pub(crate) use self::destinations::Destinations;
 pub(crate) use self::history::deliveries;
 pub(crate) use self::redelivery::{redeliver_event, redeliver_period};
 use crate::call::{Body, Call};
-
-/// Endpoints read at once: all of a program's.
-const ENDPOINTS_AT_ONCE: u16 = 100;
-const _: () = assert!(ENDPOINTS_MAX <= 100, "one page holds all endpoints");
 
 /// `POST P/webhooks`.
 pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
@@ -50,7 +47,7 @@ pub(crate) async fn create(call: Call) -> Result<Response, Ended> {
         Ok((url, types.unwrap_or_default()))
     });
     let (session, view, (url, types)) = call.program(parsed, |_, _, _| Vec::new()).await?;
-    let others = endpoints(&view).await?;
+    let others = endpoints::all(&view).await?;
     if others.len() >= ENDPOINTS_MAX {
         let detail = format!("A program has {ENDPOINTS_MAX} endpoints at most.");
         return Err(Problem::of(Code::TooManyWebhooks, detail).into());
@@ -133,7 +130,7 @@ pub(crate) async fn change(call: Call) -> Result<Response, Ended> {
     let mut commit = if (before.state, &before.types) == (after.state, &after.types) {
         view.commit()
     } else {
-        let others = endpoints(&view).await?;
+        let others = endpoints::all(&view).await?;
         let others = others.iter().filter(|other| other.id != id);
         telling(&view, others.chain([&after]))
     };
@@ -199,7 +196,13 @@ pub(crate) async fn delete(call: Call) -> Result<Response, Ended> {
         })
         .await?;
     let endpoint = loaded(&view, id)?;
-    let others = endpoints(&view).await?;
+    // Whoever changes the incentives writes the program too, as this does: one of the two sees the other.
+    let mut incentives = view.program.incentives.iter();
+    if incentives.any(|incentive| incentive.fulfilment.is_some_and(|rule| rule.webhook == id)) {
+        let detail = "An incentive of the program has its rewards carried out by the webhook.";
+        return Err(Problem::of(Code::WebhookInUse, detail).into());
+    }
+    let others = endpoints::all(&view).await?;
     let mut commit = telling(&view, others.iter().filter(|other| other.id != id));
     commit.no_webhook(view.program.id, id);
     forget_failing(&mut commit, &view, id)?;
@@ -280,16 +283,6 @@ async fn finish_with_secret(
     };
     let (told, kept) = (Response::json(status, &told), Response::json(status, &kept));
     session.finish_keeping(commit, change, told, kept).await
-}
-
-/// Every endpoint of the program.
-async fn endpoints(view: &View) -> Result<Vec<Endpoint>, Ended> {
-    let partition = keys::webhooks(view.program.id);
-    let page = view
-        .store
-        .partition(&partition, None, false, ENDPOINTS_AT_ONCE)
-        .await?;
-    Ok(page.items)
 }
 
 /// A decision after which these endpoints are all there are. It insists on the program as it was read,

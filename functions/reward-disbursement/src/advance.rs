@@ -2,6 +2,7 @@
 
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound};
 use kith_domain::fact::{Fact, FactKind};
+use kith_domain::fulfilment::{Fulfilment, Question};
 use kith_domain::id::{ProgramId, RewardId};
 use kith_domain::ledger::{Account, Balance, transfer};
 use kith_domain::money::Unit;
@@ -13,6 +14,7 @@ use kith_edge::{Invocation, Outcome, Undone, WorkError};
 use kith_store::items::{LedgerReason, UnitBalance, WaitingReward};
 use kith_store::{BalanceGuard, Commit, EmptyList, Usable, Was, keys};
 
+use crate::fulfil::{self, Asking};
 use crate::provider::{self, Answer, Lacking, Order, Receipt};
 use crate::{WORKER, Worker};
 
@@ -26,6 +28,14 @@ const CODES_WAIT_PART: i32 = 4;
 /// How long an expiry waits for points that are being spent to be taken out of their lots.
 const SPENDING_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
+/// How far a reward has come.
+pub(crate) enum Advanced {
+    /// As far as it can.
+    Done(Outcome),
+    /// It is written that the shop is being asked.
+    Asking(Box<Asking>),
+}
+
 /// Takes a reward as far as it can go, in one transaction. A message that comes twice, late or
 /// early changes nothing more.
 pub(crate) async fn advance_reward(
@@ -33,25 +43,33 @@ pub(crate) async fn advance_reward(
     invocation: &Invocation,
     program: ProgramId,
     id: RewardId,
-) -> Result<Outcome, Undone> {
+) -> Result<Advanced, Undone> {
     let key = keys::reward(program, id);
+    let refused = |reason| Ok(Advanced::Done(Outcome::Refused(reason)));
     let Some(view) = worker.desk.view(invocation, program, [key.clone()]).await? else {
-        return Ok(Outcome::Refused("the program is not known"));
+        return refused("the program is not known");
     };
     let Some(reward) = view.loaded.read::<Reward>(&key)? else {
-        return Ok(Outcome::Refused("the reward is not known"));
+        return refused("the reward is not known");
     };
     let mut commit = view.commit();
+    let mut asking = None;
     match reward.attention(view.program.state, view.now) {
         Attention::None => stop_waiting(&view, &mut commit, &reward).await?,
         // Not put off by whoever woke: it stands in the due index as it should.
         Attention::LookAgain(_) if view.loaded.attempts(&key) == 0 => {}
         Attention::LookAgain(at) => look_again(&mut commit, &reward, at),
-        Attention::Disburse => disburse(worker, &view, &mut commit, &reward).await?,
+        Attention::Disburse => {
+            let has_time = fulfil::has_time(worker, invocation);
+            asking = disburse(worker, &view, &mut commit, &reward, has_time).await?;
+        }
         Attention::Expire => expire(&view, &mut commit, &reward).await?,
     }
     view.write(commit).await?;
-    Ok(Outcome::Done)
+    Ok(match asking {
+        Some(asking) => Advanced::Asking(Box::new(asking)),
+        None => Advanced::Done(Outcome::Done),
+    })
 }
 
 /// Puts a reward back: whoever sent the message has put its due entry off.
@@ -63,13 +81,15 @@ fn look_again(commit: &mut Commit, reward: &Reward, at: Timestamp) {
     commit.held_reward(&next, Was::Version(reward.version), at);
 }
 
-/// Releases a reward if it is still held, and has it carried out.
+/// Releases a reward if it is still held, and has it carried out. Answers whom to ask, once it is
+/// written that they are being asked.
 async fn disburse(
     worker: &Worker,
     view: &View,
     commit: &mut Commit,
     reward: &Reward,
-) -> Result<(), Undone> {
+    has_time: bool,
+) -> Result<Option<Asking>, Undone> {
     let person = keys::participant(reward.program, reward.beneficiary_id);
     let person: Option<Participant> = view.store.get_one(person).await?;
     if person
@@ -77,7 +97,13 @@ async fn disburse(
         .is_some_and(|person| person.merged_into.is_some())
     {
         // It is about to be somebody else's, and whoever carries it over wakes us again.
-        return Ok(());
+        return Ok(None);
+    }
+    if let Some(person) = person.as_ref().filter(|person| person.is_active())
+        && let Some(fulfilment) = &reward.fulfilment
+        && fulfilment.question_for(reward.state) == Question::Validate
+    {
+        return validate(view, commit, reward, person, has_time).await;
     }
     let after = |reward: &Reward, event, reason| {
         let next = reward.after(event, view.now, WORKER, reason);
@@ -89,7 +115,7 @@ async fn disburse(
     }
     let mut approved = released.unwrap_or_else(|| reward.clone());
     let Some(mut issued) = after(&approved, RewardEvent::Disbursed, None)? else {
-        return Ok(());
+        return Ok(None);
     };
     let version = reward.version.saturating_add(1);
     (approved.version, issued.version) = (version, version);
@@ -98,6 +124,7 @@ async fn disburse(
     let order = Order {
         view,
         reward: &issued,
+        has_time,
     };
     let key = order.idempotency_key();
     match provider::issue(&order, person.as_ref(), commit).await {
@@ -113,6 +140,21 @@ async fn disburse(
                 commit.same_participant(person);
             }
         }
+        Answer::Outside(inquiry) => {
+            let person =
+                person.ok_or_else(|| WorkError::new("a reward of nobody is carried out"))?;
+            let asking = Asking::of(view, &approved, person, *inquiry);
+            commit
+                .reward(&asking.reward, was)
+                .same_participant(&asking.person);
+            return Ok(Some(asking));
+        }
+        Answer::Waiting(Lacking::Shop(later)) => {
+            approved.fulfilment = Some(later);
+            commit.reward(&approved, was);
+        }
+        // Held and released again meanwhile: whoever asks notes what becomes of it.
+        Answer::UnderWay => *commit = view.commit(),
         Answer::Waiting(Lacking::Codes(list)) => {
             worker
                 .metrics
@@ -130,7 +172,46 @@ async fn disburse(
         }
         Answer::Unavailable(error) => return Err(error.into()),
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Asks the shop whether it agrees, before a reward is released.
+async fn validate(
+    view: &View,
+    commit: &mut Commit,
+    reward: &Reward,
+    person: &Participant,
+    has_time: bool,
+) -> Result<Option<Asking>, Undone> {
+    let mut held = reward.clone();
+    held.version = reward.version.saturating_add(1);
+    let was = Was::Version(reward.version);
+    let order = Order {
+        view,
+        reward: &held,
+        has_time,
+    };
+    match provider::ask(&order, Question::Validate, commit).await {
+        Answer::Outside(inquiry) => {
+            let asking = Asking::of(view, &held, person.clone(), *inquiry);
+            commit.reward(&asking.reward, was).same_participant(person);
+            return Ok(Some(asking));
+        }
+        Answer::Waiting(Lacking::Shop(later)) => {
+            held.fulfilment = Some(later);
+            commit.reward(&held, was);
+        }
+        Answer::Refused(why) => {
+            // Nobody is there to agree: as with a shop that never answers, the owner decides.
+            tracing::warn!(reward.id = %reward.id, why, "nobody can be asked whether they agree");
+            let given_up = reward.fulfilment.as_deref().map(Fulfilment::unanswerable);
+            held.fulfilment = given_up.map(Box::new);
+            commit.reward(&held, was);
+        }
+        Answer::Unavailable(error) => return Err(error.into()),
+        Answer::UnderWay | Answer::Issued(_) | Answer::Waiting(Lacking::Codes(_)) => {}
+    }
+    Ok(None)
 }
 
 /// Leaves a reward approved until there are codes again.

@@ -1,9 +1,11 @@
-//! Disburses rewards: releases those whose hold is over, has what was released carried out, expires
+//! Disburses rewards: releases those whose hold is over, has what was released carried out, by the
+//! shop too, expires
 //! what nobody used, lets lots and rewards follow the points that are spent, builds payouts, lets
 //! rewards follow the lines that are paid, and carries over what somebody had who was merged.
 
 mod advance;
 mod followers;
+mod fulfil;
 mod merge;
 mod payout;
 mod provider;
@@ -12,9 +14,10 @@ mod spend;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use kith_connectors::{Messenger, Reach};
 use kith_domain::id::ProgramId;
 use kith_edge::aws::Connection;
-use kith_edge::config::Variables;
+use kith_edge::config::{Origin, Variables};
 use kith_edge::desk::Desk;
 use kith_edge::queue::SqsFunction;
 use kith_edge::telemetry::Metrics;
@@ -25,12 +28,16 @@ use kith_store::item::Entity;
 use kith_store::wake::Message;
 use kith_store::{CommitError, Guard, Store};
 
+use crate::advance::Advanced;
 use crate::spend::Spending;
 
 /// Who stands in the history of the rewards that it moves.
 const WORKER: &str = "reward-disbursement";
 /// Time kept for the step that is under way: no further one is begun.
 const RESERVE: SignedDuration = SignedDuration::from_secs(10);
+
+/// The most messages of a batch, as the template has it.
+const BATCH: usize = 10;
 
 /// How often something is decided at most. Many rewards at once want one of the last codes of a list,
 /// and many messages follow the spendings of one person.
@@ -40,6 +47,7 @@ const RACES_MAX: u8 = 20;
 #[derive(Debug)]
 struct Worker {
     desk: Desk,
+    messenger: Messenger,
     metrics: Metrics,
 }
 
@@ -51,17 +59,21 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
     let mut variables = Variables::of(environment);
     let found = (
         variables.required("KITH_TABLE"),
+        variables.parsed("KITH_PUBLIC_URL", str::parse::<Origin>),
         Connection::of(&mut variables),
     );
-    let (table, connection) = variables.finish(found)?;
+    let (table, url, connection) = variables.finish(found)?;
     let worker = Arc::new(Worker {
         desk: Desk::new(environment, Store::new(connection.dynamodb(), &table)),
+        messenger: Messenger::new(Reach::of_bundle(url.is_plain_http())),
         metrics: Metrics::of(environment),
     });
-    Ok(Box::new(SqsFunction::new(move |message, invocation| {
+    let function = SqsFunction::new(move |message, invocation| {
         let worker = Arc::clone(&worker);
         async move { work_off(&worker, &invocation, message).await }
-    })))
+    });
+    // All of a batch at once: a shop that is slow holds up nobody else's rewards.
+    Ok(Box::new(function.at_once(BATCH)))
 }
 
 async fn work_off(
@@ -76,7 +88,10 @@ async fn work_off(
         } => {
             in_program(program_id);
             let advance = || advance::advance_reward(worker, invocation, program_id, reward_id);
-            decide_at_most(RACES_MAX, advance).await
+            match decide_at_most(RACES_MAX, advance).await? {
+                Advanced::Done(outcome) => Ok(outcome),
+                Advanced::Asking(asking) => fulfil::ask(worker, invocation, *asking).await,
+            }
         }
         Message::Redemption {
             program_id,

@@ -8,8 +8,9 @@
 mod ledger;
 mod points;
 mod voucher;
+mod webhook;
 
-use kith_domain::id::RewardId;
+use kith_domain::fulfilment::{Fulfilment, Question};
 use kith_domain::ledger::{Account, transfer};
 use kith_domain::participant::Participant;
 use kith_domain::reward::{Reward, RewardValue};
@@ -21,6 +22,9 @@ use kith_store::{Commit, EmptyList, Was};
 use self::ledger::Ledger;
 use self::points::Points;
 use self::voucher::Vouchers;
+use self::webhook::Shop;
+
+pub(crate) use self::webhook::Inquiry;
 
 /// One request to carry out a reward.
 pub(crate) struct Order<'a> {
@@ -28,17 +32,15 @@ pub(crate) struct Order<'a> {
     pub(crate) view: &'a View,
     /// The reward as it will be once it is issued.
     pub(crate) reward: &'a Reward,
+    /// Whether there is time to wait for somebody outside.
+    pub(crate) has_time: bool,
 }
 
 impl Order<'_> {
     /// The key under which a provider carries the reward out once, however often it is asked.
     pub(crate) fn idempotency_key(&self) -> String {
-        idempotency_key(self.reward.id)
+        Question::Fulfil.key(self.reward.id)
     }
-}
-
-fn idempotency_key(reward: RewardId) -> String {
-    format!("{reward}:issue")
 }
 
 /// What a provider gave.
@@ -55,6 +57,8 @@ pub(crate) enum Receipt {
 pub(crate) enum Lacking {
     /// Codes of the owner's list.
     Codes(Box<EmptyList>),
+    /// The shop is to be left alone for a while.
+    Shop(Box<Fulfilment>),
 }
 
 /// What a provider answers.
@@ -66,6 +70,10 @@ pub(crate) enum Answer {
     Waiting(Lacking),
     /// Not at all, as things are. The reward fails until somebody has it tried again.
     Refused(&'static str),
+    /// Somebody outside is to be asked, once it is written that they are. The reward stays approved.
+    Outside(Box<Inquiry>),
+    /// Somebody is asking already.
+    UnderWay,
     /// The provider did not answer. The same is asked again, under the same key.
     Unavailable(WorkError),
 }
@@ -85,6 +93,9 @@ pub(crate) async fn issue(
     if !beneficiary.is_some_and(Participant::is_active) {
         return Answer::Refused("the beneficiary is suspended");
     }
+    if order.reward.fulfilment.is_some() {
+        return ask(order, Question::Fulfil, commit).await;
+    }
     match order.reward.value {
         RewardValue::Cash(_) => Ledger.issue(order, commit).await,
         RewardValue::Points(_) => Points.issue(order, commit).await,
@@ -92,6 +103,15 @@ pub(crate) async fn issue(
             Vouchers.issue(order, commit).await
         }
     }
+}
+
+/// Has the shop asked about a reward that it carries out itself.
+pub(crate) async fn ask(order: &Order<'_>, question: Question, commit: &mut Commit) -> Answer {
+    let shop = Shop {
+        question,
+        has_time: order.has_time,
+    };
+    shop.issue(order, commit).await
 }
 
 /// Puts what a reward is worth into its beneficiary's liability, with a lot of its own: the program
@@ -112,12 +132,13 @@ fn credit(commit: &mut Commit, reward: &Reward) {
 mod tests {
     use super::*;
     use jiff::Timestamp;
+    use kith_domain::id::RewardId;
 
     /// Providers keep it: a changed key pays again.
     #[test]
     fn the_key_of_a_reward_never_changes() {
         let id = RewardId::floor_of(Timestamp::UNIX_EPOCH);
-        let key = idempotency_key(id);
+        let key = Question::Fulfil.key(id);
         assert_eq!(key, "rwd_00000000000000000000000000:issue");
         // The tightest bound of the rails that come later.
         assert!(key.len() <= 63);

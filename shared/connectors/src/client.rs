@@ -35,9 +35,9 @@ use crate::retry_after::RetryAfter;
 const HEAD_BYTES_MAX: usize = 16 * 1_024;
 /// The most that is held of an answer at a time, in bytes.
 const BUFFER_BYTES_MAX: usize = 32 * 1_024;
-/// The most that is read of an answer's body, in bytes; the rest is not fetched.
+/// The most that is read and kept of an answer's body, in bytes; the rest is not fetched.
 const BODY_BYTES_MAX: usize = 64 * 1_024;
-/// The most that is kept of an answer's body, in bytes.
+/// The most that an excerpt of it has, in bytes.
 const EXCERPT_BYTES_MAX: usize = 1_024;
 /// The most addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -124,6 +124,8 @@ pub struct Answer {
     pub status: u16,
     /// When the receiver wants to be asked again.
     pub retry_after: Option<RetryAfter>,
+    /// The body, as far as it was read: at most 64 KiB, and perhaps cut off. Written by a stranger.
+    pub body: Bytes,
     /// How the body begins, at most 1,024 bytes, for the owner to read. What is not UTF-8, and control characters other than
     /// line feed and tab, are replaced. Written by a stranger: to be escaped where it is shown.
     pub excerpt: String,
@@ -421,10 +423,12 @@ where
         .map_err(|_| End::TimedOut(Phase::Answering))?
         .map_err(|_| End::Broken)?;
     let (head, body) = response.into_parts();
+    let body = beginning(body, deadline).await;
     Ok(Answer {
         status: head.status.as_u16(),
         retry_after: head.headers.get(RETRY_AFTER).and_then(RetryAfter::read),
-        excerpt: excerpt(&beginning(body, deadline).await),
+        excerpt: excerpt(body.get(..EXCERPT_BYTES_MAX).unwrap_or(&body)),
+        body: Bytes::from(body),
     })
 }
 
@@ -432,8 +436,7 @@ where
 /// bound; what it claims to be long is not believed.
 async fn beginning(mut body: Incoming, deadline: Instant) -> Vec<u8> {
     let mut kept = Vec::with_capacity(EXCERPT_BYTES_MAX);
-    let mut read: usize = 0;
-    while read < BODY_BYTES_MAX && !body.is_end_stream() {
+    while kept.len() < BODY_BYTES_MAX && !body.is_end_stream() {
         let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else {
             // The end, one that came too early, or one that does not come.
             break;
@@ -441,8 +444,7 @@ async fn beginning(mut body: Incoming, deadline: Instant) -> Vec<u8> {
         let Some(data) = frame.data_ref() else {
             continue;
         };
-        read = read.saturating_add(data.len());
-        let room = EXCERPT_BYTES_MAX.saturating_sub(kept.len());
+        let room = BODY_BYTES_MAX.saturating_sub(kept.len());
         kept.extend(data.iter().take(room));
     }
     kept

@@ -48,6 +48,18 @@ pub enum Reach {
     LocalToo,
 }
 
+impl Reach {
+    /// Of a bundle that is itself reached by plain HTTP, or not. Only one machine is, and there a shop's server may be on it too.
+    #[must_use]
+    pub fn of_bundle(is_plain_http: bool) -> Self {
+        if is_plain_http {
+            Self::LocalToo
+        } else {
+            Self::Public
+        }
+    }
+}
+
 /// Why a URL cannot be a webhook's. The texts say what to change, and repeat nothing of the URL: it may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum BadDestination {

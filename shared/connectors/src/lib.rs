@@ -2,7 +2,8 @@
 //! else chose.
 //!
 //! A [`Destination`] is a URL that was looked at once, when it was saved. A [`Client`] posts to it and looks again, at
-//! the addresses that the name has by then; a [`Delivery`] says how that ended. [`signing`] makes the headers by which
+//! the addresses that the name has by then; a [`Delivery`] says how that ended. A [`Messenger`] posts a signed message to an
+//! endpoint of a program. [`signing`] makes the headers by which
 //! the receiver knows who is calling, and checks those of others. Whether to send, and when to try again, is decided
 //! elsewhere: nothing here repeats a request.
 //!
@@ -15,6 +16,7 @@
 mod address;
 mod client;
 mod destination;
+mod messenger;
 mod resolver;
 mod retry_after;
 pub mod signing;
@@ -22,5 +24,6 @@ pub mod signing;
 pub use address::is_public;
 pub use client::{Answer, Client, Delivery, End, Limits, NoRoots, Phase, Unreachable};
 pub use destination::{BadDestination, DESTINATION_BYTES_MAX, Destination, Reach};
+pub use messenger::{Message, Messenger, Posted, Unsent};
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use retry_after::RetryAfter;

@@ -224,6 +224,9 @@ codes! {
     WebhookDisabled = 409 "webhook_disabled", "The webhook is disabled",
         "An endpoint that is disabled is told nothing: its owner said so, it answered 410, or nothing was delivered for days.",
         "Make the webhook active first.";
+    WebhookInUse = 409 "webhook_in_use", "The webhook carries rewards out",
+        "An incentive names the webhook in its `fulfilment`.",
+        "Take it out of the program's incentives first.";
     VersionConflict = 412 "version_conflict", "It was changed in between",
         "`If-Match` names another version than the present one.",
         "Read the object again, apply the change to what it says now, and send its version.";

@@ -47,7 +47,7 @@ pub fn count(number: i64, one: &str) -> String {
 }
 
 /// A number of times: once, 2 times.
-fn times(number: i64) -> String {
+pub(crate) fn times(number: i64) -> String {
     match number {
         1 => "once".to_owned(),
         number => format!("{number} times"),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::code::VoucherCode;
+use crate::fulfilment::{Fulfilment, ShopWait};
 use crate::id::{ConversionId, ParticipantId, ProgramId, ReferralId, RewardId};
 use crate::incentive::Limit;
 use crate::money::{Money, Sku, Unit};
@@ -37,6 +38,22 @@ words! {
     }
 }
 
+impl RewardState {
+    /// Whether what such a reward is worth stands among what is pending: promised, and not owed yet.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        match self {
+            Self::Pending | Self::Approved | Self::Failed => true,
+            Self::Issued
+            | Self::Redeemed
+            | Self::Rejected
+            | Self::Cancelled
+            | Self::ClawedBack
+            | Self::Expired => false,
+        }
+    }
+}
+
 /// What happens to a reward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RewardEvent {
@@ -64,11 +81,13 @@ pub enum RewardEvent {
     Return,
     /// The taking back was undone: a chargeback was won.
     Restore,
+    /// The shop says that it has carried it out, as it was asked to, whatever was decided since.
+    HandedOver,
 }
 
 impl RewardEvent {
     /// Every event.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::HoldElapsed,
         Self::Approve,
         Self::Reject,
@@ -81,6 +100,7 @@ impl RewardEvent {
         Self::Expire,
         Self::Return,
         Self::Restore,
+        Self::HandedOver,
     ];
 }
 
@@ -236,6 +256,12 @@ pub fn step(
         (S::Pending | S::Approved | S::Rejected | S::Cancelled | S::Failed, E::Return) => {
             refused(S::Issued)
         }
+
+        // What was given was given. Whoever withdrew it meanwhile takes it back.
+        (S::Pending | S::Approved | S::Rejected | S::Cancelled | S::Failed, E::HandedOver) => {
+            Ok(Moved(S::Issued))
+        }
+        (S::Issued | S::Redeemed | S::ClawedBack | S::Expired, E::HandedOver) => Ok(Unchanged),
     }
 }
 
@@ -526,6 +552,8 @@ pub struct Reward {
     pub expires_at: Option<Timestamp>,
     /// The voucher made for it.
     pub voucher_code: Option<VoucherCode>,
+    /// How far the shop is with it, if the shop carries it out.
+    pub fulfilment: Option<Box<Fulfilment>>,
     /// Whether its conversion waits for review: until then nothing releases it.
     pub in_review: bool,
     /// What happened to it, oldest first.
@@ -539,8 +567,10 @@ impl Reward {
     /// looked at again the more rarely the longer that lasts.
     #[must_use]
     pub fn attention(&self, program: ProgramState, now: Timestamp) -> Attention {
+        let shop = self.shop_wait();
         match (self.state, program) {
             (RewardState::Pending, _) if self.in_review => Attention::None,
+            (RewardState::Pending, _) if shop == Some(ShopWait::Owner) => Attention::None,
             (RewardState::Pending, _) if now < self.release_at => {
                 Attention::LookAgain(self.release_at)
             }
@@ -550,9 +580,14 @@ impl Reward {
                 let wait = part.clamp(PAUSED_WAIT_MIN, PAUSED_WAIT_MAX);
                 Attention::LookAgain(now.checked_add(wait).unwrap_or(Timestamp::MAX))
             }
-            (RewardState::Pending, ProgramState::Active) | (RewardState::Approved, _) => {
-                Attention::Disburse
-            }
+            (RewardState::Pending, ProgramState::Active) | (RewardState::Approved, _) => match shop
+            {
+                Some(ShopWait::UnderWay(until)) if until > now => Attention::None,
+                Some(ShopWait::Until(at)) if at > now => Attention::LookAgain(at),
+                Some(ShopWait::UnderWay(_) | ShopWait::Until(_) | ShopWait::Owner) | None => {
+                    Attention::Disburse
+                }
+            },
             (RewardState::Issued, _) => match self.expires_at {
                 Some(at) if at <= now => Attention::Expire,
                 Some(at) => Attention::LookAgain(at),
@@ -568,6 +603,12 @@ impl Reward {
                 _,
             ) => Attention::None,
         }
+    }
+
+    /// What it waits for at the shop, if that is what it waits for.
+    #[must_use]
+    pub fn shop_wait(&self) -> Option<ShopWait> {
+        self.fulfilment.as_ref()?.wait(self.state)
     }
 
     /// Whether it was given before paying: it was used when it was made.
@@ -612,7 +653,11 @@ impl Reward {
                         reason: reason.map(str::to_owned),
                     });
                 }
-                if event == RewardEvent::Disbursed {
+                if matches!(event, RewardEvent::Retry | RewardEvent::Restore) {
+                    let again = |fulfilment: Box<Fulfilment>| Box::new(fulfilment.again(event));
+                    next.fulfilment = next.fulfilment.map(again);
+                }
+                if matches!(event, RewardEvent::Disbursed | RewardEvent::HandedOver) {
                     next.issued_at = Some(now);
                     let ends = |number| now.checked_add(days(number)).unwrap_or(Timestamp::MAX);
                     next.expires_at = self.expires_after_days.map(ends);
@@ -624,7 +669,43 @@ impl Reward {
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// Five points for a conversion, held until a million seconds after 1970.
+    pub(crate) fn reward(state: RewardState) -> Reward {
+        let zero = Timestamp::UNIX_EPOCH;
+        Reward {
+            id: RewardId::floor_of(zero),
+            program: ProgramId::floor_of(zero),
+            beneficiary_id: ParticipantId::floor_of(zero),
+            beneficiary: Beneficiary::Referrer,
+            source: RewardSource::Rule,
+            conversion_id: Some(ConversionId::floor_of(zero)),
+            referral_id: Some(ReferralId::floor_of(zero)),
+            incentive_id: Some("thank-you".parse().unwrap()),
+            scheme_version: 1,
+            basis: None,
+            original: RewardValue::Points(5),
+            value: RewardValue::Points(5),
+            state,
+            release_at: zero + SignedDuration::from_secs(1_000_000),
+            created_at: zero,
+            issued_at: None,
+            expires_after_days: None,
+            expires_at: None,
+            voucher_code: None,
+            fulfilment: None,
+            in_review: false,
+            history: Vec::new(),
+            version: 1,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::testing::reward;
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -646,17 +727,17 @@ mod tests {
             RewardState::Expired => 'X',
         };
         // Columns as in RewardEvent::ALL: elapsed approve reject cancel disbursed failed retry redeem
-        // take-back expire return restore.
+        // take-back expire return restore handed-over.
         let table = [
-            (RewardState::Pending, "AARC----C--."),
-            (RewardState::Approved, "..RCIF.-C--."),
-            (RewardState::Issued, ".---.--DBX.."),
-            (RewardState::Redeemed, ".---.--.B.I."),
-            (RewardState::Rejected, ".-.-----..-."),
-            (RewardState::Cancelled, ".--.----..-P"),
-            (RewardState::ClawedBack, ".---.---...I"),
-            (RewardState::Failed, ".-RC-.A-C--."),
-            (RewardState::Expired, ".---.---...."),
+            (RewardState::Pending, "AARC----C--.I"),
+            (RewardState::Approved, "..RCIF.-C--.I"),
+            (RewardState::Issued, ".---.--DBX..."),
+            (RewardState::Redeemed, ".---.--.B.I.."),
+            (RewardState::Rejected, ".-.-----..-.I"),
+            (RewardState::Cancelled, ".--.----..-PI"),
+            (RewardState::ClawedBack, ".---.---...I."),
+            (RewardState::Failed, ".-RC-.A-C--.I"),
+            (RewardState::Expired, ".---.---....."),
         ];
         for (state, row) in table {
             let decided: String = RewardEvent::ALL
@@ -692,34 +773,6 @@ mod tests {
             at(100),
         );
         assert_eq!(released, Ok(Step::Moved(RewardState::Approved)));
-    }
-
-    fn reward(state: RewardState) -> Reward {
-        let zero = Timestamp::UNIX_EPOCH;
-        Reward {
-            id: RewardId::floor_of(zero),
-            program: ProgramId::floor_of(zero),
-            beneficiary_id: ParticipantId::floor_of(zero),
-            beneficiary: Beneficiary::Referrer,
-            source: RewardSource::Rule,
-            conversion_id: Some(ConversionId::floor_of(zero)),
-            referral_id: Some(ReferralId::floor_of(zero)),
-            incentive_id: Some("thank-you".parse().unwrap()),
-            scheme_version: 1,
-            basis: None,
-            original: RewardValue::Points(5),
-            value: RewardValue::Points(5),
-            state,
-            release_at: at(1_000_000),
-            created_at: zero,
-            issued_at: None,
-            expires_after_days: None,
-            expires_at: None,
-            voucher_code: None,
-            in_review: false,
-            history: Vec::new(),
-            version: 1,
-        }
     }
 
     /// Neither time nor the owner's word releases what its conversion's review has not passed.

@@ -295,6 +295,7 @@ mod tests {
             hold_days: None,
             expires_after_days: None,
             unit_cost: None,
+            fulfilment: None,
             budget_shards: 0,
         }
     }
@@ -355,6 +356,7 @@ mod tests {
             expires_after_days: None,
             expires_at: None,
             voucher_code: None,
+            fulfilment: None,
             in_review: false,
             history: vec![Transition {
                 to: RewardState::Pending,

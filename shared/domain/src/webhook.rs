@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::fact::{Fact, FactKind};
 use crate::id::{DeliveryId, EventId, ProgramId, WebhookId};
+use crate::retries::{LEASE, later, next_try, put_off};
 use crate::words::words;
 
 /// The most endpoints of a program.
@@ -20,32 +21,12 @@ pub const OVERLAP_HOURS_DEFAULT: u16 = 24;
 pub const ATTEMPTS_KEPT: usize = 12;
 /// After how long without a single success an endpoint is disabled.
 pub const FAILING_MAX: SignedDuration = SignedDuration::from_hours(5 * 24);
-/// How long whoever tries a delivery has for it: longer than a function runs.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
-/// The longest wait that an endpoint may ask for with `Retry-After`.
-pub const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(24);
-
-/// How long after each failure a delivery is tried again, before jitter: over three days in all. The
-/// schedule is that of the Standard Webhooks specification ("Retries"), its first step by the minute.
-const STEPS: [SignedDuration; 9] = [
-    SignedDuration::from_mins(1),
-    SignedDuration::from_mins(5),
-    SignedDuration::from_mins(30),
-    SignedDuration::from_hours(2),
-    SignedDuration::from_hours(5),
-    SignedDuration::from_hours(10),
-    SignedDuration::from_hours(14),
-    SignedDuration::from_hours(20),
-    SignedDuration::from_hours(24),
-];
 /// So many failures in a row, over all deliveries, and the endpoint is left alone for a while.
 const FAILURES_TOLERATED: u32 = 5;
 const PAUSE_FIRST: SignedDuration = SignedDuration::from_mins(1);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The doublings after which a pause is [`PAUSE_MAX`] anyway.
 const PAUSE_DOUBLINGS_MAX: u32 = 6;
-/// How much later than planned something is tried, at most: a part of the wait.
-const JITTER_DIVISOR: i64 = 5;
 
 words! {
     /// Whether an endpoint is told.
@@ -246,11 +227,26 @@ impl Attempt {
             .is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// Whether the endpoint says that it is gone for good.
+    /// What it says about the endpoint, if it was to take an event.
     #[must_use]
-    pub fn says_gone(&self) -> bool {
-        self.status == Some(410)
+    pub fn fared(&self) -> Fared {
+        match self.status {
+            Some(200..=299) => Fared::Well,
+            Some(410) => Fared::Gone,
+            Some(_) | None => Fared::Badly,
+        }
     }
+}
+
+/// What an attempt says about its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fared {
+    /// It works.
+    Well,
+    /// It does not, for now.
+    Badly,
+    /// It is gone for good.
+    Gone,
 }
 
 /// One event on its way to one endpoint.
@@ -324,7 +320,7 @@ impl Delivery {
     #[must_use]
     pub fn put_off(&self, until: Timestamp) -> Self {
         Self {
-            next_at: later(until, self.jitter(PAUSE_FIRST, self.tries)),
+            next_at: put_off(self.id.to_bytes(), self.tries, until),
             ..self.next(DeliveryState::Pending)
         }
     }
@@ -349,17 +345,11 @@ impl Delivery {
         now: Timestamp,
     ) -> Self {
         let tries = self.tries.saturating_add(1);
-        let step = usize::try_from(self.tries)
-            .ok()
-            .and_then(|at| STEPS.get(at));
-        let (state, next_at) = match step {
+        let again = next_try(self.id.to_bytes(), self.tries, retry_after, now);
+        let (state, next_at) = match again {
             _ if attempt.is_success() => (DeliveryState::Delivered, now),
             None => (DeliveryState::Failed, now),
-            Some(step) => {
-                let planned = step.saturating_add(self.jitter(*step, tries));
-                let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-                (DeliveryState::Pending, later(now, planned.max(asked)))
-            }
+            Some(at) => (DeliveryState::Pending, at),
         };
         let mut attempts = self.attempts.clone();
         attempts.push(attempt);
@@ -371,18 +361,6 @@ impl Delivery {
             attempts,
             ..self.next(state)
         }
-    }
-
-    /// A part of a wait, different for each delivery and each try and yet always the same: what failed
-    /// together is not tried again together.
-    fn jitter(&self, wait: SignedDuration, tries: u32) -> SignedDuration {
-        let [.., a, b] = self.id.to_bytes();
-        let salt = u32::from(u16::from_be_bytes([a, b])).wrapping_add(tries.wrapping_mul(40_503));
-        let part = i64::from(salt % 65_536);
-        let most = wait.as_millis().checked_div(i128::from(JITTER_DIVISOR));
-        let most = most.and_then(|most| i64::try_from(most).ok()).unwrap_or(0);
-        let milliseconds = most.saturating_mul(part).checked_div(65_536).unwrap_or(0);
-        SignedDuration::from_millis(milliseconds)
     }
 }
 
@@ -428,10 +406,6 @@ impl Failing {
     pub fn is_given_up(&self, now: Timestamp) -> bool {
         now.duration_since(self.since) >= FAILING_MAX
     }
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod aws;
 pub mod causes;
 pub mod config;
 pub mod desk;
+pub mod endpoints;
 pub mod fields;
 pub mod http;
 pub mod json;

@@ -13,7 +13,7 @@ use crate::causes::last_words;
 use crate::function::{BoxFuture, Function, FunctionError, Invocation};
 use crate::work::{Outcome, WorkError};
 
-/// How many messages of a batch are worked on at a time. They wait for the table most of the time,
+/// How many messages of a batch are worked on at a time, unless a function says otherwise. They wait for the table most of the time,
 /// and a partition does not like to be asked by all ten at once.
 const CONCURRENCY: usize = 4;
 
@@ -28,6 +28,7 @@ type Handler = Box<
 /// Messages of one batch may be handled in any order, as those of different batches are.
 pub struct SqsFunction {
     handler: Handler,
+    concurrency: usize,
 }
 
 impl SqsFunction {
@@ -39,6 +40,17 @@ impl SqsFunction {
     {
         Self {
             handler: Box::new(move |message, invocation| Box::pin(handler(message, invocation))),
+            concurrency: CONCURRENCY,
+        }
+    }
+
+    /// Works on so many messages of a batch at a time: for whoever calls somebody who may be slow, and
+    /// must not have the others wait for that.
+    #[must_use]
+    pub fn at_once(self, concurrency: usize) -> Self {
+        Self {
+            concurrency,
+            ..self
         }
     }
 
@@ -65,7 +77,7 @@ impl SqsFunction {
                 }
                 .instrument(span)
             })
-            .buffer_unordered(CONCURRENCY)
+            .buffer_unordered(self.concurrency)
             .filter_map(std::future::ready)
             .collect()
             .await;

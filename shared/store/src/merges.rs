@@ -9,7 +9,7 @@ use kith_domain::ledger::{Account, transfer};
 use kith_domain::merge::{MERGED_MAX, Merge, MergeState, SWEEPS};
 use kith_domain::participant::{Participant, Referral};
 use kith_domain::redemption::Redemption;
-use kith_domain::reward::{Reward, RewardState};
+use kith_domain::reward::Reward;
 use kith_domain::text::{ExternalId, Slug};
 
 use crate::commit::{Commit, Count, CountGuard, Due, Guard, Indexes, Write, later};
@@ -224,7 +224,7 @@ impl Commit {
     pub fn carry_reward(&mut self, before: &Reward, after: &Reward, lots: &[Lot]) -> &mut Self {
         let (from, to) = (before.beneficiary_id, after.beneficiary_id);
         self.reward(after, Was::Version(before.version));
-        if is_held(before.state)
+        if before.state.is_held()
             && let Some((unit, amount)) = before.value.credit()
         {
             self.pending(from, unit, amount.saturating_neg());
@@ -361,19 +361,6 @@ impl Commit {
             Err(fault) => self.fault = Some(fault),
         }
         self
-    }
-}
-
-/// Whether what a reward is worth is promised and not owed yet.
-fn is_held(state: RewardState) -> bool {
-    match state {
-        RewardState::Pending | RewardState::Approved | RewardState::Failed => true,
-        RewardState::Issued
-        | RewardState::Redeemed
-        | RewardState::Rejected
-        | RewardState::Cancelled
-        | RewardState::ClawedBack
-        | RewardState::Expired => false,
     }
 }
 

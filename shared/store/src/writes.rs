@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use kith_domain::code::ReferralCode;
 use kith_domain::conversion::Conversion;
 use kith_domain::email::EmailHash;
+use kith_domain::fulfilment::ShopWait;
 use kith_domain::id::{ApiKeyId, ParticipantId, PayoutId, ProgramId};
 use kith_domain::incentive::Incentive;
 use kith_domain::money::Currency;
@@ -373,7 +374,7 @@ impl Commit {
     }
 
     /// A reward. While it is held or released it is due: at the end of the hold on the program's
-    /// clock, or when its disbursement should long be done.
+    /// clock, when the shop is asked again, or when its disbursement should long be done.
     pub fn reward(&mut self, reward: &Reward, was: Was) -> &mut Self {
         self.put_reward(reward, was, None)
     }
@@ -409,15 +410,26 @@ impl Commit {
                 attempts: 0,
             })
         };
+        let shop = reward.shop_wait();
         let due = match (reward.state, look_again_at) {
             // It waits for somebody's word.
             (RewardState::Pending, _) if reward.in_review => None,
+            (RewardState::Pending, _) if shop == Some(ShopWait::Owner) => None,
             (RewardState::Pending | RewardState::Approved, Some(at)) => due(DueClock::Program, at),
-            (RewardState::Pending, None) => due(DueClock::Program, reward.release_at),
-            (RewardState::Approved, None) => {
-                self.wake(message);
-                due(DueClock::Real, later(self.real_now(), LEASE))
-            }
+            (RewardState::Pending | RewardState::Approved, None) => match (shop, reward.state) {
+                // Whoever asks the shop has a while for it; then somebody else does.
+                (Some(ShopWait::UnderWay(_)), _) => {
+                    due(DueClock::Real, later(self.real_now(), LEASE))
+                }
+                (Some(ShopWait::Until(at)), _) => due(DueClock::Program, at),
+                (None | Some(ShopWait::Owner), RewardState::Pending) => {
+                    due(DueClock::Program, reward.release_at)
+                }
+                (None | Some(ShopWait::Owner), _) => {
+                    self.wake(message);
+                    due(DueClock::Real, later(self.real_now(), LEASE))
+                }
+            },
             (RewardState::Issued, again) => {
                 let at = again.or(reward.expires_at);
                 at.and_then(|at| due(DueClock::Program, at))

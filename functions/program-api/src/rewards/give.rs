@@ -164,6 +164,7 @@ fn reward_of(view: &View, giving: &Giving, state: RewardState, by: String) -> Re
         expires_after_days: None,
         expires_at: None,
         voucher_code: None,
+        fulfilment: None,
         in_review: false,
         history: vec![Transition {
             to: state,

@@ -2,6 +2,8 @@
 
 use kith_contract::requests::CHANNELS_MAX;
 use kith_domain::channel::Channel;
+use kith_domain::fulfilment::FulfilmentRule;
+use kith_domain::id::WebhookId;
 use kith_domain::incentive::{
     COUNTRIES_MAX, Conditions, EXPIRES_AFTER_DAYS_MAX, Grant, Incentive, LIMIT_MAX, Limits,
     METADATA_CONDITIONS_MAX, METADATA_VALUES_MAX, MetadataCondition, MetadataOperator,
@@ -34,6 +36,8 @@ pub(super) fn incentive(object: &mut Object, faults: &mut Faults) -> Option<Ince
     let days = json::integer_in(1..=EXPIRES_AFTER_DAYS_MAX);
     let expires_after_days = object.optional("expires_after_days", faults, days);
     let unit_cost = object.optional("unit_cost", faults, some_money);
+    let asks = object.says("fulfilment");
+    let fulfilment = object.optional("fulfilment", faults, json::nested(fulfilment));
     let grant = grant.unwrap_or(Grant::After);
     let limits = limits.unwrap_or_default();
 
@@ -46,6 +50,10 @@ pub(super) fn incentive(object: &mut Object, faults: &mut Faults) -> Option<Ince
         }
         for (pointer, rule) in &rules {
             at_checkout(pointer, rule, faults);
+        }
+        if asks {
+            let detail = "must not be there: what is given before paying is used at once";
+            faults.add(format!("{pointer}/fulfilment"), detail);
         }
     }
     let counted = |(_, rule): &&(String, RewardRule)| !rule.gives_cash();
@@ -73,7 +81,18 @@ pub(super) fn incentive(object: &mut Object, faults: &mut Faults) -> Option<Ince
         hold_days,
         expires_after_days,
         unit_cost,
+        fulfilment,
         budget_shards: 0,
+    })
+}
+
+/// Whether there is such a webhook is judged with the program.
+fn fulfilment(object: &mut Object, faults: &mut Faults) -> Option<FulfilmentRule> {
+    let webhook = object.required("webhook_id", faults, json::text::<WebhookId>);
+    let validate = flag(object, "validate", faults);
+    Some(FulfilmentRule {
+        webhook: webhook?,
+        validate,
     })
 }
 

@@ -16,16 +16,10 @@ pub(crate) struct Destinations {
 }
 
 impl Destinations {
-    /// For a bundle that is reached here. Only one machine is reached by plain HTTP, and there a
-    /// shop's server may be on it too.
+    /// For a bundle that is reached here.
     pub(crate) fn of(public: Option<&Origin>) -> Self {
-        let is_local = public.is_some_and(Origin::is_plain_http);
         Self {
-            reach: if is_local {
-                Reach::LocalToo
-            } else {
-                Reach::Public
-            },
+            reach: Reach::of_bundle(public.is_some_and(Origin::is_plain_http)),
             client: OnceCell::new(),
         }
     }

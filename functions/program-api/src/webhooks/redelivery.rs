@@ -8,6 +8,7 @@ use kith_domain::id::{DeliveryId, EventId, WebhookId};
 use kith_domain::webhook::{Delivery, DeliveryState, Endpoint, EndpointState};
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
+use kith_edge::endpoints;
 use kith_edge::http::{Fault, Problem, Response};
 use kith_edge::json;
 use kith_edge::session::Ended;
@@ -17,7 +18,7 @@ use kith_store::items::{Event, RecordedFact};
 use kith_store::{Was, keys};
 use serde_json::json;
 
-use super::{active, disabled, endpoints};
+use super::{active, disabled};
 use crate::call::{Body, Call};
 use crate::days;
 
@@ -99,7 +100,7 @@ async fn listeners(
     recorded: &RecordedFact,
     named: Option<WebhookId>,
 ) -> Result<Vec<Endpoint>, Ended> {
-    let mut all = endpoints(view).await?;
+    let mut all = endpoints::all(view).await?;
     let Some(named) = named else {
         all.retain(|endpoint| endpoint.hears_of(&recorded.fact));
         return Ok(all);

@@ -243,6 +243,7 @@ async fn a_message_arrives_as_it_was_given() {
         End::Answered(Answer {
             status: 200,
             retry_after: None,
+            body: Bytes::from_static(b"ok"),
             excerpt: "ok".to_owned(),
         })
     );
@@ -456,6 +457,7 @@ async fn a_status_counts_however_its_body_ends() {
         let expected = End::Answered(Answer {
             status: 200,
             retry_after: None,
+            body: Bytes::from_static(b"hello"),
             excerpt: "hello".to_owned(),
         });
         let delivery = post(

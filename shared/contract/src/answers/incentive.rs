@@ -8,7 +8,7 @@ use kith_domain::text::{CountryCode, EventName, MetadataKey, Slug};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::{Beneficiary, MetadataValue, Money};
+use super::{Beneficiary, FulfilmentRule, MetadataValue, Money};
 use crate::scalar::{At, Spelled, Word};
 
 /// An incentive as it is kept, defaults filled in. What it does not ask for is left out.
@@ -42,6 +42,9 @@ pub struct Incentive {
     /// What one reward counts for in a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_cost: Option<Money>,
+    /// Who carries its rewards out, if the shop does so itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fulfilment: Option<FulfilmentRule>,
 }
 
 /// What a rule gives.
@@ -277,6 +280,7 @@ pub fn incentive(incentive: &domain::Incentive) -> Incentive {
         hold_days: incentive.hold_days,
         expires_after_days: incentive.expires_after_days,
         unit_cost: incentive.unit_cost.map(Money::from),
+        fulfilment: incentive.fulfilment.map(FulfilmentRule::from),
     }
 }
 

@@ -7,6 +7,7 @@ mod audit;
 mod conversion;
 mod event;
 mod explanation;
+mod fulfilment;
 mod incentive;
 mod key;
 mod ledger;
@@ -37,6 +38,9 @@ pub use conversion::{
 };
 pub use event::{Event, EventData, event};
 pub use explanation::{Check, Computed, Explanation, LimitApplied, explanation};
+pub use fulfilment::{
+    Fulfilment, FulfilmentAttempt, FulfilmentRule, ShopQuestion, fulfilment, shop_question,
+};
 pub use incentive::{
     Conditions, Incentive, Limits, MetadataCondition, NumberRule, Range, RewardRule, Tier,
     incentive,

@@ -10,7 +10,7 @@ use kith_domain::text::Slug;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::{Explanation, Money};
+use super::{Explanation, Fulfilment, Money};
 use crate::scalar::{At, Spelled, Word, words};
 
 /// What a reward is worth, by its kind: money (`cash`, `discount`), a share (`discount`), `points`, or
@@ -187,6 +187,8 @@ pub struct RewardRead {
     /// The reward.
     #[serde(flatten)]
     pub reward: Reward,
+    /// How far the shop is with it; `null` if the shop does not carry it out.
+    pub fulfilment: Option<Fulfilment>,
     /// Why a rule gave it; `null` for any other reward.
     pub explanation: Option<Explanation>,
 }

@@ -26,7 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .header("Link")
             .yields("reward", "/data/0/id"),
         op(&routes::READ_REWARD, TAG.name, "Read a reward")
-            .about("With its history and, where a rule made it, the explanation: what was asked, what was found, how the value came about.")
+            .about("With its history and, where a rule made it, the explanation: what was asked, what was found, how the value came about. `fulfilment` says how far the shop is with one that it carries out itself.")
             .answers::<RewardRead>(200, "The reward."),
         op(&routes::GIVE_REWARD, TAG.name, "Give a reward by hand")
             .about("Approved at once, unless the program is paused.")

@@ -61,7 +61,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers::<PeriodRedelivered>(200, "How many are on their way, and where to go on.")
             .refuses([Code::WebhookDisabled]),
         op(&routes::DELETE_WEBHOOK, TAG.name, "Delete a webhook")
-            .about("What is on its way to it is dropped.")
-            .answers_empty(204, "It is gone."),
+            .about("What is on its way to it is dropped. One that an incentive names in its `fulfilment` stays. Rewards that were made when one did, and that the shop was still to carry out, fail.")
+            .answers_empty(204, "It is gone.")
+            .refuses([Code::WebhookInUse]),
     ]
 }

@@ -1,4 +1,5 @@
 use kith_domain::channel::Channel;
+use kith_domain::id::WebhookId;
 use kith_domain::incentive::{
     COUNTRIES_MAX, EXPIRES_AFTER_DAYS_MAX, Grant, LIMIT_MAX, METADATA_CONDITIONS_MAX,
     METADATA_VALUES_MAX, NUMBER_MAX, OnRefund, POINTS_MAX, QUANTITY_MAX, TIERS_MAX,
@@ -49,6 +50,18 @@ pub struct IncentiveInput {
     pub expires_after_days: Option<u16>,
     /// What one reward counts for in a budget; needed where a budget counts other things than money.
     pub unit_cost: Option<SomeMoneyInput>,
+    /// Has the shop carry its rewards out itself: it is asked by a webhook. Not with `at_checkout`.
+    pub fulfilment: Option<FulfilmentInput>,
+}
+
+/// Who carries out the rewards of a rule.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct FulfilmentInput {
+    /// The webhook of the program that is asked `reward.fulfil` when a reward is released. It need not hear of any event.
+    pub webhook_id: Spelled<WebhookId>,
+    /// Whether it is asked `reward.validate` before, and a reward is released only if it agrees; not unless said.
+    pub validate: Option<bool>,
 }
 
 /// What a rule gives.

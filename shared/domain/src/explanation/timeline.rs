@@ -262,6 +262,9 @@ fn stands(reward: &Reward) -> String {
             "It waits for the review of what earned it.".to_owned()
         }
         RewardState::Pending => format!("It is held until {}.", day(reward.release_at)),
+        RewardState::Approved if reward.fulfilment.is_some() => {
+            "It is released, and the shop is asked to carry it out.".to_owned()
+        }
         RewardState::Approved => {
             "It is released and about to be issued; a voucher waits as long as the owner's list is \
              empty."
@@ -277,6 +280,9 @@ fn stands(reward: &Reward) -> String {
                 format!("It is in the balance, and can be spent{until}.")
             }
         },
+        RewardState::Redeemed if reward.fulfilment.is_some() && reward.voucher_code.is_none() => {
+            "The shop has given it.".to_owned()
+        }
         RewardState::Redeemed if voucher => "Its voucher was used.".to_owned(),
         RewardState::Redeemed => match reward.value {
             RewardValue::Cash(_) => "It was paid out.".to_owned(),

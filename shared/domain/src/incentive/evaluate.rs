@@ -8,6 +8,7 @@ use super::skip::SkipReason;
 use super::value::value_of;
 use super::{Grant, Incentive};
 use crate::channel::Channel;
+use crate::fulfilment::FulfilmentRule;
 use crate::id::ParticipantId;
 use crate::money::{Currency, Money};
 use crate::rates::Rates;
@@ -114,6 +115,8 @@ pub struct Earned {
     pub hold_days: Option<u16>,
     /// How long it can be used, in days.
     pub expires_after_days: Option<u16>,
+    /// Who carries it out, if the shop does so itself.
+    pub fulfilment: Option<FulfilmentRule>,
 }
 
 /// An incentive of the event that gave nothing.
@@ -325,6 +328,7 @@ fn judge(
         redeemed,
         hold_days: incentive.hold_days,
         expires_after_days: incentive.expires_after_days,
+        fulfilment: incentive.fulfilment,
     })
 }
 

@@ -30,6 +30,7 @@ pub use value::{Computation, compute};
 
 pub use crate::reward::LimitApplied;
 
+use crate::fulfilment::FulfilmentRule;
 use crate::money::{Money, Sku, Unit};
 use crate::rates::Rates;
 use crate::reward::{Beneficiary, Discount, RewardValue};
@@ -184,6 +185,8 @@ pub struct Incentive {
     pub expires_after_days: Option<u16>,
     /// What a voucher, a point or a piece costs the program: budgets count it.
     pub unit_cost: Option<Money>,
+    /// Who carries its rewards out, if the shop does so itself.
+    pub fulfilment: Option<FulfilmentRule>,
     /// Over how many counters each of its budgets is spread: 1 to [`BUDGET_SHARDS_MAX`], fixed once it
     /// has had a budget; 0 as long as it never had one.
     pub budget_shards: u8,

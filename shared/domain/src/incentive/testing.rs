@@ -47,6 +47,7 @@ pub(crate) fn incentive() -> Incentive {
         hold_days: None,
         expires_after_days: None,
         unit_cost: None,
+        fulfilment: None,
         budget_shards: 0,
     }
 }

@@ -51,6 +51,7 @@ fn reward(value: RewardValue, state: RewardState) -> Reward {
         expires_after_days: None,
         expires_at: None,
         voucher_code: None,
+        fulfilment: None,
         in_review: false,
         history: vec![step(RewardState::Issued), step(state)],
         version: 7,

@@ -32,6 +32,7 @@ fn reward(state: RewardState, value: RewardValue, expires_at: Option<Timestamp>)
         expires_after_days: None,
         expires_at,
         voucher_code: None,
+        fulfilment: None,
         in_review: false,
         history: Vec::new(),
         version: 1,

@@ -4,6 +4,7 @@ mod audit;
 mod click;
 mod conversion;
 mod event;
+mod fulfilment;
 mod merge;
 mod money;
 mod offer;

@@ -11,6 +11,7 @@ use kith_domain::text::{ExternalId, Slug};
 use serde::{Deserialize, Serialize};
 
 use super::MoneyItem;
+use super::fulfilment::FulfilmentItem;
 use crate::item::{Entity, text, text_option};
 
 /// What a reward is worth, as it lies in the table.
@@ -100,6 +101,8 @@ pub struct RewardItem {
     usable_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
     voucher_code: Option<VoucherCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fulfilment: Option<FulfilmentItem>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_review: bool,
     history: Vec<TransitionItem>,
@@ -215,6 +218,7 @@ impl Entity for Reward {
             expires_after_days: self.expires_after_days,
             usable_until: self.expires_at,
             voucher_code: self.voucher_code.clone(),
+            fulfilment: self.fulfilment.as_deref().map(FulfilmentItem::of),
             in_review: self.in_review,
             history: self.history.iter().map(step).collect(),
             version: self.version,
@@ -248,6 +252,7 @@ impl Entity for Reward {
             expires_after_days: stored.expires_after_days,
             expires_at: stored.usable_until,
             voucher_code: stored.voucher_code,
+            fulfilment: stored.fulfilment.map(|item| Box::new(item.read())),
             in_review: stored.in_review,
             history: stored.history.into_iter().map(step).collect(),
             version: stored.version,
@@ -406,6 +411,17 @@ impl Lot {
             remaining,
             version: 1,
         })
+    }
+
+    /// The lot of a reward that is issued and of which so much is left in a unit.
+    #[must_use]
+    pub fn left_of(reward: &Reward, (unit, remaining): (Unit, i64)) -> Option<Self> {
+        let lot = Self {
+            unit,
+            remaining,
+            ..Self::of_reward(reward)?
+        };
+        Some(lot)
     }
 
     /// The lot as it is written when so much of it is left.

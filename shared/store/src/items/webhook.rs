@@ -121,8 +121,9 @@ pub struct DeliveryItem {
     expires_at: i64,
 }
 
+/// An attempt as it lies in the table, of a delivery or of a question to a shop.
 #[derive(Serialize, Deserialize)]
-struct AttemptItem {
+pub(super) struct AttemptItem {
     #[serde(with = "text")]
     at: Timestamp,
     duration_ms: u32,
@@ -134,18 +135,33 @@ struct AttemptItem {
     excerpt: Option<String>,
 }
 
-impl Entity for Delivery {
-    type Stored = DeliveryItem;
-    const KIND: &'static str = "delivery";
-
-    fn to_stored(&self) -> DeliveryItem {
-        let attempt = |attempt: &Attempt| AttemptItem {
+impl AttemptItem {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        Self {
             at: attempt.at,
             duration_ms: attempt.duration_ms,
             end: attempt.end,
             status: attempt.status,
             excerpt: attempt.excerpt.clone(),
-        };
+        }
+    }
+
+    pub(super) fn read(self) -> Attempt {
+        Attempt {
+            at: self.at,
+            duration_ms: self.duration_ms,
+            end: self.end,
+            status: self.status,
+            excerpt: self.excerpt,
+        }
+    }
+}
+
+impl Entity for Delivery {
+    type Stored = DeliveryItem;
+    const KIND: &'static str = "delivery";
+
+    fn to_stored(&self) -> DeliveryItem {
         // Of a test program, whose clock is ahead, they are kept longer by that.
         let last = self.next_at.max(self.created_at);
         DeliveryItem {
@@ -159,7 +175,7 @@ impl Entity for Delivery {
             state: self.state,
             next_at: self.next_at,
             tries: self.tries,
-            tried: self.attempts.iter().map(attempt).collect(),
+            tried: self.attempts.iter().map(AttemptItem::of).collect(),
             created_at: self.created_at,
             version: self.version,
             expires_at: last.as_second().saturating_add(DELIVERY_LIFE.as_secs()),
@@ -167,13 +183,6 @@ impl Entity for Delivery {
     }
 
     fn from_stored(stored: DeliveryItem) -> Self {
-        let attempt = |item: AttemptItem| Attempt {
-            at: item.at,
-            duration_ms: item.duration_ms,
-            end: item.end,
-            status: item.status,
-            excerpt: item.excerpt,
-        };
         Self {
             id: stored.id,
             program: stored.program_id,
@@ -185,7 +194,7 @@ impl Entity for Delivery {
             state: stored.state,
             next_at: stored.next_at,
             tries: stored.tries,
-            attempts: stored.tried.into_iter().map(attempt).collect(),
+            attempts: stored.tried.into_iter().map(AttemptItem::read).collect(),
             created_at: stored.created_at,
             version: stored.version,
         }

@@ -25,6 +25,7 @@ fn of(value: RewardValue, state: RewardState) -> Reward {
         referral_id: None,
         incentive_id: Some("thank-you".parse().unwrap()),
         scheme_version: 1,
+        fulfilment: None,
         in_review: false,
         basis: None,
         original: value,

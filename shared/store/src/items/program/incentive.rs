@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 use kith_domain::channel::Channel;
+use kith_domain::fulfilment::FulfilmentRule;
 use kith_domain::incentive::{
     Conditions, Grant, Incentive, Limits, MetadataCondition, MetadataTest, NumberRange, NumberRule,
     OnRefund, RewardRule, Tier,
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::MoneyItem;
 use super::super::conversion::MetadataItem;
+use super::super::fulfilment::FulfilmentRuleItem;
 use crate::item::{text, text_option};
 
 /// What lies in the table of an incentive. What it does not say is absent.
@@ -39,6 +41,8 @@ pub(super) struct IncentiveItem {
     expires_after_days: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unit_cost: Option<MoneyItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fulfilment: Option<FulfilmentRuleItem>,
     #[serde(default)]
     budget_shards: u8,
 }
@@ -184,6 +188,7 @@ impl IncentiveItem {
             hold_days: incentive.hold_days,
             expires_after_days: incentive.expires_after_days,
             unit_cost: incentive.unit_cost.map(MoneyItem::from),
+            fulfilment: incentive.fulfilment.map(FulfilmentRuleItem::from),
             budget_shards: incentive.budget_shards,
         }
     }
@@ -206,6 +211,7 @@ impl IncentiveItem {
             hold_days: self.hold_days,
             expires_after_days: self.expires_after_days,
             unit_cost: self.unit_cost.map(Money::from),
+            fulfilment: self.fulfilment.map(FulfilmentRule::from),
             budget_shards: self.budget_shards,
         }
     }
