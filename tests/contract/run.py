@@ -143,6 +143,9 @@ def seed(bundle):
     for name in ("first", "second", "third"):
         made = bundle.call("POST", "/v1/keys", {"name": name, "program_id": home, "scopes": ["rewards:read"]})
         keep("key", made["id"])
+    for platform in ("shopify", "woocommerce", "stripe"):
+        made = bundle.call("POST", f"{at}/order-sources", {"platform": platform, "secret": "a-secret-of-the-shop"})
+        keep("source", made["id"])
     # Nobody listens there, so that deliveries fail at once.
     keep("webhook_url", "http://127.0.0.1:9/kith")
     for types in ([], ["reward.issued"]):

@@ -172,6 +172,14 @@ async fn filled(path: &str, program: &Program<'_>, participant: &Value) -> Strin
         }
         filled = filled.replace("{webhook}", text(&known));
     }
+    if filled.contains("{source}") {
+        let all = program.get("/order-sources").await.expect(200);
+        let mut known = all["data"][0]["id"].clone();
+        if known.is_null() {
+            known = samples::order_source(program, "shopify").await["id"].clone();
+        }
+        filled = filled.replace("{source}", text(&known));
+    }
     assert!(
         !filled.contains('{'),
         "{filled}: say here what stands for its parameter"

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::meter::{Call, Meter};
+use crate::orders::Shop;
 use crate::samples;
 use crate::world::{Answer, Program, World, purchase, text};
 
@@ -245,6 +246,38 @@ async fn a_line_costs_what_a_call_costs() {
             5.0 * cost.indexes,
         );
         assert_eq!(many, five, "{path}");
+    }
+    bench.world.bundle.shutdown().await;
+}
+
+/// What a shop system tells costs what the API's call costs, and a request that says whom to believe.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_a_shop_system_costs_what_a_call_costs() {
+    let bench = Bench::start().await;
+    let program = bench.program().await;
+    let ann = program.referrer("ann").await;
+    program
+        .convert("order-1", json!({"codes": [ann["code"]]}))
+        .await
+        .expect(201);
+    let shop = Shop::of(&program, "shopify").await;
+    let paid = shop.order(1, shop.kept("kith_code", text(&ann["code"])));
+    for (event, cost) in [
+        (&paid, writes(reads(3, 11.0), 12, 30.0, 12.0)),
+        // Told again.
+        (&paid, reads(4, 11.0)),
+        (
+            &shop.order(2, json!({})),
+            writes(reads(2, 6.0), 6, 12.0, 3.0),
+        ),
+        // Of no topic that is recorded, and with nothing in it.
+        (&("products/update", json!({})), reads(1, 3.0)),
+        (
+            &("orders/paid", json!({})),
+            writes(reads(1, 3.0), 1, 2.0, 0.0),
+        ),
+    ] {
+        assert_eq!(bench.cost(shop.tell(event)).await.1, cost, "{}", event.1);
     }
     bench.world.bundle.shutdown().await;
 }

@@ -70,6 +70,9 @@ const DESERVED: &[(&str, Deserved)] = {
             "conversion-recording/refund-before-conversion",
             Http(202, JSON),
         ),
+        // The order source is another program's.
+        ("conversion-recording/order-of-shopify", Http(401, PROBLEM)),
+        ("conversion-recording/ping-of-woocommerce", Http(200, JSON)),
         ("due-work/every-minute", Nothing),
         ("due-work/malformed", Failed("UnreadableEvent")),
         ("event-relay/events", Acknowledged),

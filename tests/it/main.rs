@@ -42,6 +42,8 @@ mod merges;
 #[allow(dead_code, reason = "the benches use more of it")]
 mod meter;
 mod money;
+mod order_sources;
+mod orders;
 mod payouts;
 mod people;
 mod refunds;

@@ -170,6 +170,15 @@ pub(crate) async fn webhook(program: &Program<'_>) -> Value {
     program.post("/webhooks", body).await.expect(201)
 }
 
+/// A secret that a shop system shows.
+pub(crate) const SOURCE_SECRET: &str = "3f1d0c2b9a8e7f6d5c4b3a291807f6e5";
+
+/// A shop system that tells of orders.
+pub(crate) async fn order_source(program: &Program<'_>, platform: &str) -> Value {
+    let body = json!({"platform": platform, "secret": SOURCE_SECRET});
+    program.post("/order-sources", body).await.expect(201)
+}
+
 /// The first event of a program.
 async fn first_event(program: &Program<'_>) -> String {
     let page = program.get("/events?limit=1").await.expect(200);
@@ -261,6 +270,7 @@ pub(crate) async fn things(program: &Program<'_>) -> Things {
         ("key", id(&key)),
         ("webhook", id(&webhook(program).await)),
         ("event", first_event(program).await),
+        ("source", id(&order_source(program, "shopify").await)),
         ("merge", id(&merge)),
         ("incentive", "thank-you".to_owned()),
         ("code", text(&ann["code"]).to_owned()),
@@ -411,6 +421,13 @@ pub(crate) async fn write(route: &'static Route, program: &Program<'_>) -> Call 
         | "test_webhook"
         | "redeliver_event"
         | "redeliver_period" => hooking(route, program, &mut of).await,
+        "create_order_source" => Some(json!({"platform": "stripe", "secret": SOURCE_SECRET})),
+        "change_order_source" | "delete_order_source" => {
+            let made = order_source(program, "shopify").await;
+            of.insert("source", text(&made["id"]).to_owned());
+            let change = json!({"secret": "another-secret-of-the-shop", "amount": "subtotal"});
+            (route.id == "change_order_source").then_some(change)
+        }
         unknown => panic!("no sample of {unknown}: add one"),
     };
     program.world.settle().await;

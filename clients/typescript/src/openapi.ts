@@ -94,6 +94,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/in/{program}/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what a shop system tells
+         * @description For shop systems alone: this is the address to enter there. No key: the system's signature over the body is checked, and whatever is wrong with it, or with the address, is answered alike. 200 means that the event need not be sent again, whatever became of it; after 503 it is to be sent again. The body is the system's own, 2 MiB at most.
+         *
+         *     Needs no key.
+         */
+        post: operations["take_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -970,6 +992,88 @@ export interface paths {
          *     Needs no key.
          */
         options: operations["make_offer_preflight"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{program}/order-sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List order sources
+         * @description Oldest first, disabled ones included.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        get: operations["list_order_sources"];
+        put?: never;
+        /**
+         * Create an order source
+         * @description The answer has the address to enter in the shop system, in `url`. The secret is never shown. A program has ten order sources at most.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        post: operations["create_order_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{program}/order-sources/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an order source
+         * @description Needs a key with the scope `webhooks:write`.
+         */
+        get: operations["read_order_source"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an order source
+         * @description What it told stays recorded.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        delete: operations["delete_order_source"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an order source
+         * @description A merge patch. Beside a changed secret the one before verifies for 24 hours: shop systems go on signing with it for a while. What a disabled order source tells is acknowledged and not recorded, and stands among its deliveries.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        patch: operations["change_order_source"];
+        trace?: never;
+    };
+    "/v1/programs/{program}/order-sources/{source}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was not recorded
+         * @description What an order source told and could not be recorded, and what was passed over and should not have come, newest first. Kept for 30 days. What was recorded stands among conversions and refunds, with the order source in `recorded_by`.
+         *
+         *     Needs a key with the scope `webhooks:write`.
+         */
+        get: operations["list_order_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
         head?: never;
         patch?: never;
         trace?: never;
@@ -2035,7 +2139,7 @@ export interface components {
         };
         /** @description Who did what to which object. */
         AuditEntry: {
-            /** @description Who: the id of a key, or `operator`. */
+            /** @description Who: the id of a key or of an order source, or `operator`. */
             actor: string;
             /** @description The members that differ, as they are; `null` if the object is gone. */
             after: {
@@ -2357,7 +2461,7 @@ export interface components {
             occurred_at: components["schemas"]["Instant"];
             /** @description When it was recorded, on the program's clock. */
             recorded_at: components["schemas"]["Instant"];
-            /** @description Who recorded it: the id of a key, or `operator`; `null` where that was not kept yet. */
+            /** @description Who recorded it: the id of a key or of an order source, or `operator`; `null` where that was not kept yet. */
             recorded_by: string | null;
             /** @description How much of it was refunded; `null` if it has no amount. */
             refunded: components["schemas"]["Money"] | null;
@@ -3023,6 +3127,20 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A page of a list. */
+        ListOfOrderDelivery: {
+            /** @description The entries. */
+            data: components["schemas"]["OrderDelivery"][];
+            /** @description Where the list goes on; `null` at its end. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        ListOfOrderSource: {
+            /** @description The entries. */
+            data: components["schemas"]["OrderSource"][];
+            /** @description Where the list goes on; `null` at its end. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
         ListOfParticipant: {
             /** @description The entries. */
             data: components["schemas"]["Participant"][];
@@ -3360,6 +3478,26 @@ export interface components {
         };
         /** @description What the visitor brings: a click token, or a code. */
         NewOffer: components["schemas"]["OfferByToken"] | components["schemas"]["OfferByCode"];
+        /** @description A shop system that shall tell of orders. */
+        NewOrderSourceInput: {
+            /**
+             * @description What of an order counts as its amount; `total` unless said.
+             * @enum {string|null}
+             */
+            amount?: "total" | "subtotal" | null;
+            /** @description The event that its orders are recorded as; `purchase` unless said. */
+            event?: components["schemas"]["EventName"] | null;
+            /**
+             * @description Which system it is.
+             * @enum {string}
+             */
+            platform: "shopify" | "woocommerce" | "stripe";
+            /**
+             * @description The secret that it signs with. It may follow: some systems show it only once they know the address, and until then
+             *     nothing of them is believed.
+             */
+            secret?: components["schemas"]["OrderSourceSecretText"] | null;
+        };
         /**
          * @description A person to be added, or to be brought up to date: `external_id` is who it is. What is left out, or
          *     `null`, stays.
@@ -3646,6 +3784,30 @@ export interface components {
             /** @description What failed eight times, oldest first; at most 100. */
             parked: components["schemas"]["ParkedWork"][];
         };
+        /** @description What became of an event of a shop system that was not recorded, or not whole. */
+        OrderDelivery: {
+            /** @description When it came, in real time. */
+            at: components["schemas"]["Instant"];
+            /** @description The same for people. Nothing of a person is in it. */
+            detail: string;
+            /** @description The system's id of the event or of its delivery; `null` if it has none. */
+            event_id: string | null;
+            /** @description Its id. */
+            id: components["schemas"]["OrderDeliveryId"];
+            /** @description The order's id in the system; `null` if it was not found. */
+            order_id: components["schemas"]["ExternalId"] | null;
+            /** @description What became of it. */
+            outcome: string;
+            /** @description Why: the `code` of a problem, or a word such as `test_order`. */
+            reason: string;
+            /** @description The system's name of what happened. */
+            topic: string;
+        };
+        /**
+         * @description One event of an order source that was not recorded. Opaque; ids sort by the time they were made at.
+         * @example odl_01kmn5v0ng8z3x5r2t7y9w4q6a
+         */
+        OrderDeliveryId: string;
         /** @description A conversion in the shop's words. */
         OrderName: {
             /** @description What happened. */
@@ -3659,6 +3821,87 @@ export interface components {
             event: components["schemas"]["EventName"];
             /** @description The shop's own name of it. */
             external_id: components["schemas"]["ExternalId"];
+        };
+        /** @description A shop system that tells of orders, without its secret, which is never shown. */
+        OrderSource: {
+            /** @description What of an order counts as its amount. */
+            amount: string;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Instant"];
+            /** @description The event that its orders are recorded as. */
+            event: components["schemas"]["EventName"];
+            /** @description Its id. */
+            id: components["schemas"]["OrderSourceId"];
+            /** @description Which system it is. */
+            platform: string;
+            /** @description The secrets that verify now, newest first, without their texts; none before it was told. */
+            secrets: components["schemas"]["OrderSourceSecret"][];
+            /** @description Whether it is listened to. */
+            state: string;
+            /**
+             * Format: uri
+             * @description The address to enter in the shop system.
+             * @example https://refer.example.com/in/prg_01kjmma2g0kq6qyz7f1s66j7yd/src_01kjmma2g0kq6qyz7f1s66j7yd
+             */
+            url: string;
+            /**
+             * Format: uint64
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description A change of an order source, as a merge patch. */
+        OrderSourceChange: {
+            /**
+             * @description What of an order counts from now on.
+             * @enum {string}
+             */
+            amount?: "total" | "subtotal";
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly created_at?: unknown;
+            /** @description The event that its orders are recorded as from now on. */
+            event?: components["schemas"]["EventName"];
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly id?: unknown;
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly platform?: unknown;
+            /** @description Another secret. The one before verifies too for 24 hours. */
+            secret?: components["schemas"]["OrderSourceSecretText"];
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly secrets?: unknown;
+            /**
+             * @description Whether it is listened to.
+             * @enum {string}
+             */
+            state?: "active" | "disabled";
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly url?: unknown;
+            /** @description May be sent back as it was read; another value is refused. */
+            readonly version?: unknown;
+        };
+        /**
+         * @description One shop system that tells of orders. Opaque; ids sort by the time they were made at.
+         * @example src_01kmn5v0ng8z3x5r2t7y9w4q6a
+         */
+        OrderSourceId: string;
+        /** @description A secret that a shop system signs with. */
+        OrderSourceSecret: {
+            /** @description Until when it verifies, since a newer one does too; `null` for the newest. */
+            until: components["schemas"]["Instant"] | null;
+        };
+        /**
+         * @description A secret that a shop system signs with, to the letter: visible ASCII characters without spaces.
+         * @example 3f1d0c2b9a8e7f6d5c4b3a291807f6e5
+         */
+        OrderSourceSecretText: string;
+        /** @description What the shop system is answered: that it need not send the event again. */
+        OrderTaken: {
+            /** @description The same for people. */
+            detail: string | null;
+            /** @description What became of the event. */
+            outcome: string;
+            /** @description Why it was not recorded; `null` if it was. */
+            reason: string | null;
         };
         /** @description A code of a participant. */
         OwnCode: {
@@ -3709,7 +3952,7 @@ export interface components {
             locale: components["schemas"]["Locale"] | null;
             /** @description Who they are, if they were merged into somebody. */
             merged_into: components["schemas"]["ParticipantId"] | null;
-            /** @description Who first told of them: the id of a key, or `operator`; `null` where that was not kept yet. */
+            /** @description Who first told of them: the id of a key or of an order source, or `operator`; `null` where that was not kept yet. */
             recorded_by: string | null;
             /** @description Links that open the usual apps with the link in them; `null` without a code. */
             share: components["schemas"]["Share"] | null;
@@ -4225,6 +4468,8 @@ export interface components {
             id: components["schemas"]["RefundId"];
             /** @description Why. */
             reason: string;
+            /** @description Who recorded it: the id of a key or of an order source, or `operator`; `null` where that was not kept yet. */
+            recorded_by: string | null;
             /** @description How much the shop said; `null` if it said nothing, which means all that is left. */
             requested_amount: components["schemas"]["Money"] | null;
             /** @description What its state has done to rewards: what it took back, or what its reversal gave back. */
@@ -4908,7 +5153,7 @@ export interface components {
         Transition: {
             /** @description When. */
             at: components["schemas"]["Instant"];
-            /** @description Who did it: the id of a key, `operator`, or the part of the program that did. */
+            /** @description Who did it: the id of a key or of an order source, `operator`, or the part of the program that did. */
             by: string;
             /** @description Why; left out if nobody said. */
             reason?: string | null;
@@ -5106,6 +5351,21 @@ export interface components {
                     code?: "unreadable_body";
                     /** @constant */
                     status?: 400;
+                };
+            };
+        };
+        /** @description - `bad_signature`: There is no such order source, or the message is not signed with its secret, or not now; all of them are answered alike. */
+        "401_bad_signature": {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "bad_signature";
+                    /** @constant */
+                    status?: 401;
                 };
             };
         };
@@ -5726,6 +5986,23 @@ export interface components {
         };
         /**
          * @description - `concurrent_change`: Others kept changing the same things while the call was being decided. Nothing was done.
+         *     - `too_many_order_sources`: A program has ten order sources at most, disabled ones included.
+         */
+        "409_concurrent_change.too_many_order_sources": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "concurrent_change" | "too_many_order_sources";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
+        /**
+         * @description - `concurrent_change`: Others kept changing the same things while the call was being decided. Nothing was done.
          *     - `too_many_webhooks`: A program has ten endpoints of webhooks at most, disabled ones included.
          */
         "409_concurrent_change.too_many_webhooks": {
@@ -6330,6 +6607,49 @@ export interface operations {
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_gateway"];
+        };
+    };
+    take_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example src_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                source: components["schemas"]["OrderSourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "contact_email": "bob@example.net",
+                 *       "currency": "EUR",
+                 *       "id": 1001,
+                 *       "total_price": "45.00"
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description It is recorded, or is nothing to be recorded. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderTaken"];
+                };
+            };
+            401: components["responses"]["401_bad_signature"];
+            413: components["responses"]["413_body_too_large"];
+            429: components["responses"]["429_gateway"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
         };
     };
     read_openapi: {
@@ -6973,7 +7293,7 @@ export interface operations {
     list_operator_audit: {
         parameters: {
             query?: {
-                /** @description Only what was done by this one: the id of a key, or `operator`. */
+                /** @description Only what was done by this one: the id of a key or of an order source, or `operator`. */
                 actor?: components["schemas"]["ApiKeyId"] | "operator";
                 /** @description Where the list goes on: the `next_cursor` of the page before, under the same filters. */
                 cursor?: string;
@@ -7563,7 +7883,7 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                /** @description Only what was done by this one: the id of a key, or `operator`. */
+                /** @description Only what was done by this one: the id of a key or of an order source, or `operator`. */
                 actor?: components["schemas"]["ApiKeyId"] | "operator";
                 /** @description Where the list goes on: the `next_cursor` of the page before, under the same filters. */
                 cursor?: string;
@@ -8638,6 +8958,273 @@ export interface operations {
             431: components["responses"]["431_gateway"];
             500: components["responses"]["500_gateway"];
             503: components["responses"]["503_gateway"];
+        };
+    };
+    list_order_sources: {
+        parameters: {
+            query?: {
+                /** @description Where the list goes on: the `next_cursor` of the page before, under the same filters. */
+                cursor?: string;
+                /** @description How many entries at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of order sources. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfOrderSource"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    create_order_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "platform": "shopify",
+                 *       "secret": "3f1d0c2b9a8e7f6d5c4b3a291807f6e5"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewOrderSourceInput"];
+            };
+        };
+        responses: {
+            /** @description The order source. */
+            201: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderSource"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change.too_many_order_sources"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    read_order_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example src_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                source: components["schemas"]["OrderSourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The order source. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderSource"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    delete_order_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example src_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                source: components["schemas"]["OrderSourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    change_order_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call safe to repeat: the same key with the same request is answered with the stored answer, and with another request it is refused. Kept for two days. */
+                "Idempotency-Key"?: string;
+                /** @description The `version` that the change was made from, in quotation marks: another present version refuses the change. `*` fits any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example src_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                source: components["schemas"]["OrderSourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount": "subtotal"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OrderSourceChange"];
+                /**
+                 * @example {
+                 *       "amount": "subtotal"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["OrderSourceChange"];
+            };
+        };
+        responses: {
+            /** @description The order source, changed. */
+            200: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderSource"];
+                };
+            };
+            400: components["responses"]["400_unreadable_body"];
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            409: components["responses"]["409_concurrent_change"];
+            412: components["responses"]["412_version_conflict"];
+            413: components["responses"]["413_body_too_large"];
+            415: components["responses"]["415_unsupported_media_type"];
+            422: components["responses"]["422_invalid_request.idempotency_key_reused"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
+        };
+    };
+    list_order_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Where the list goes on: the `next_cursor` of the page before, under the same filters. */
+                cursor?: string;
+                /** @description How many entries at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @example prg_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                program: components["schemas"]["ProgramId"];
+                /** @example src_01kmn5v0ng8z3x5r2t7y9w4q6a */
+                source: components["schemas"]["OrderSourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfOrderDelivery"];
+                };
+            };
+            401: components["responses"]["401_unauthenticated.key_expired"];
+            403: components["responses"]["403_missing_scope"];
+            404: components["responses"]["404_not_found"];
+            413: components["responses"]["413_gateway"];
+            422: components["responses"]["422_invalid_request"];
+            429: components["responses"]["429_too_many_requests"];
+            431: components["responses"]["431_gateway"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_unavailable"];
         };
     };
     list_participants: {

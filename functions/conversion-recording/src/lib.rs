@@ -1,5 +1,6 @@
 //! Records conversions: finds the referee, attributes the conversion to a referrer, evaluates the
-//! incentives, and writes all of it in one transaction.
+//! incentives, and writes all of it in one transaction. Shops tell of them, or shop systems by their own
+//! webhooks.
 
 mod attribute;
 mod budgets;
@@ -7,6 +8,7 @@ mod bulk;
 mod decision;
 mod find;
 mod offer;
+mod orders;
 mod parties;
 mod record;
 mod refund;
@@ -99,6 +101,10 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         .serve(
             &routes::REVERSE_REFUND,
             deciding(&recording, refund::reverse),
+        )
+        .serve(
+            &routes::TAKE_ORDER,
+            orders::SentAgain(deciding(&recording, orders::take_order)),
         )
         .fulfilling("conversion-recording");
     let warm = move || {

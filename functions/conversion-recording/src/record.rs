@@ -40,7 +40,7 @@ pub(crate) async fn record_conversion(
 ) -> Result<Response, Ended> {
     let program: ProgramId = request.path_value("program", "program")?;
     let parsed = Report::read(&request, program, &recording.tokens, &recording.identity);
-    let (session, mut view, report) = recording
+    let (session, view, report) = recording
         .gate
         .open(
             &request,
@@ -51,14 +51,24 @@ pub(crate) async fn record_conversion(
             |report, mode| report.first_keys(program, mode),
         )
         .await?;
-    let order = keys::order(program, &report.event, &report.external_id);
+    record_report(&recording, &session, view, &report).await
+}
+
+/// Records what is reported, whoever reports it. The report's first keys were read.
+pub(crate) async fn record_report(
+    recording: &Recording,
+    session: &Session,
+    mut view: View,
+    report: &Report,
+) -> Result<Response, Ended> {
+    let order = keys::order(view.program.id, &report.event, &report.external_id);
     let order = view.loaded.read::<Order>(&order)?.unwrap_or_default();
     match order.conversion_id {
         Some(id) => {
             let known = load(&mut view, id).await?;
-            repeat(&recording, &session, view, &report, known).await
+            repeat(recording, session, view, report, known).await
         }
-        None => record_new(&recording, &session, view, &report, &order).await,
+        None => record_new(recording, session, view, report, &order).await,
     }
 }
 

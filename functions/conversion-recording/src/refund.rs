@@ -19,6 +19,7 @@ use kith_domain::conversion::Conversion;
 use kith_domain::fact::{Fact, FactKind};
 use kith_domain::id::{ConversionId, ProgramId, RefundId};
 use kith_domain::refund::{REFUNDS_MAX, Refund, RefundError, RefundState, WAITING_MAX};
+use kith_domain::text::ExternalId;
 use kith_edge::Invocation;
 use kith_edge::audit::Change;
 use kith_edge::desk::View;
@@ -33,7 +34,8 @@ pub(crate) use self::affected::{
     fact_of as conversion_fact, reward_fact as conversion_reward_fact,
 };
 pub(crate) use self::arrival::{Met, Waiting};
-use self::report::{Report, Sold, read, read_by_order, read_nothing};
+pub(crate) use self::report::{Excess, Report, Sold};
+use self::report::{read, read_by_order, read_nothing};
 pub(crate) use self::standing::Standing;
 use crate::Recording;
 
@@ -83,7 +85,7 @@ pub(crate) async fn refund_order(
 ) -> Result<Response, Ended> {
     let program: ProgramId = request.path_value("program", "program")?;
     let parsed = read_by_order(&request);
-    let (session, mut view, (sold, report)) = recording
+    let (session, view, (sold, report)) = recording
         .gate
         .open(
             &request,
@@ -91,19 +93,28 @@ pub(crate) async fn refund_order(
             &routes::REFUND_ORDER,
             program,
             parsed,
-            |(sold, report), _| {
-                let order = keys::order(program, &sold.event, &sold.external_id);
-                vec![order, name_key(program, sold, report)]
-            },
+            |(sold, report), _| sold.keys(program, &report.external_id).to_vec(),
         )
         .await?;
+    refund_told(&session, view, sold, report).await
+}
+
+/// Takes in a refund of an order, whoever tells of it. The order and the refund's name were read.
+pub(crate) async fn refund_told(
+    session: &Session,
+    mut view: View,
+    sold: Sold,
+    report: Report,
+) -> Result<Response, Ended> {
+    let program = view.program.id;
+    let sold = first_name(&mut view, sold, &report.external_id).await?;
     if let Some(refund) = known(&mut view, &sold, &report).await? {
-        return repeat(&session, &report, &refund).await;
+        return repeat(session, &report, &refund).await;
     }
     let order = keys::order(program, &sold.event, &sold.external_id);
     let order: Order = view.loaded.read(&order)?.unwrap_or_default();
     let Some(id) = order.conversion_id else {
-        return wait(&session, &view, &sold, report, &order).await;
+        return wait(session, &view, &sold, report, &order).await;
     };
     let key = keys::conversion(program, id);
     view.load([key.clone()]).await?;
@@ -111,7 +122,28 @@ pub(crate) async fn refund_order(
         .loaded
         .read(&key)?
         .ok_or_else(|| Problem::internal("an order leads to no conversion"))?;
-    apply(&session, view, sold, report, conversion).await
+    apply(session, view, sold, report, conversion).await
+}
+
+/// The order by the name that it is recorded by, if it was told of by another one that the shop has for it. With that name
+/// the order and the refund's name are read again.
+pub(crate) async fn first_name(
+    view: &mut View,
+    sold: Sold,
+    refund: &ExternalId,
+) -> Result<Sold, Ended> {
+    let program = view.program.id;
+    let order = keys::order(program, &sold.event, &sold.external_id);
+    let order: Option<Order> = view.loaded.read(&order)?;
+    let Some(external_id) = order.and_then(|order| order.same_as) else {
+        return Ok(sold);
+    };
+    let sold = Sold {
+        external_id,
+        ..sold
+    };
+    view.load(sold.keys(program, refund)).await?;
+    Ok(sold)
 }
 
 /// `POST P/refunds/{refund}/reverse`: a chargeback was won, or a mistake is undone.
@@ -124,7 +156,7 @@ pub(crate) async fn reverse(
     let id: RefundId = request.path_value("refund", "refund")?;
     let parsed = read_nothing(&request);
     let key = keys::refund(program, id);
-    let (session, mut view, ()) = recording
+    let (session, view, ()) = recording
         .gate
         .open(
             &request,
@@ -139,20 +171,34 @@ pub(crate) async fn reverse(
         .loaded
         .read(&key)?
         .ok_or_else(|| Problem::not_found("refund"))?;
+    reverse_told(&session, view, refund).await
+}
+
+/// Reverses a refund, whoever tells of it.
+pub(crate) async fn reverse_told(
+    session: &Session,
+    mut view: View,
+    refund: Refund,
+) -> Result<Response, Ended> {
     match refund.state {
         RefundState::Reversed => {
             let answer = Response::json(200, &wire::refund(&refund));
             session.unchanged(answer).await
         }
-        RefundState::WaitingForConversion => wait_no_more(&session, &mut view, refund).await,
-        RefundState::Applied => undo(&session, view, refund).await,
+        RefundState::WaitingForConversion => wait_no_more(session, &mut view, refund).await,
+        RefundState::Applied => undo(session, view, refund).await,
     }
 }
 
-/// The refund that the shop calls so, if it is recorded.
-async fn known(view: &mut View, sold: &Sold, report: &Report) -> Result<Option<Refund>, Ended> {
+/// The refund that the shop calls so, if it is recorded. Its name was read.
+pub(crate) async fn refund_named(
+    view: &mut View,
+    sold: &Sold,
+    name: &ExternalId,
+) -> Result<Option<Refund>, Ended> {
     let program = view.program.id;
-    let Some(RefundName { refund_id }) = view.loaded.read(&name_key(program, sold, report))? else {
+    let name = keys::refund_of_order(program, &sold.event, &sold.external_id, name);
+    let Some(RefundName { refund_id }) = view.loaded.read(&name)? else {
         return Ok(None);
     };
     let key = keys::refund(program, refund_id);
@@ -160,6 +206,10 @@ async fn known(view: &mut View, sold: &Sold, report: &Report) -> Result<Option<R
     let refund: Option<Refund> = view.loaded.read(&key)?;
     let refund = refund.ok_or_else(|| Problem::internal("a name leads to no refund"))?;
     Ok(Some(refund))
+}
+
+async fn known(view: &mut View, sold: &Sold, report: &Report) -> Result<Option<Refund>, Ended> {
+    refund_named(view, sold, &report.external_id).await
 }
 
 async fn repeat(session: &Session, report: &Report, refund: &Refund) -> Result<Response, Ended> {
@@ -187,8 +237,12 @@ async fn apply(
     if before.refund_ids.len() >= REFUNDS_MAX {
         return Err(too_many());
     }
-    let amount = before.refundable(report.amount).map_err(refused)?;
-    let mut refund = recorded(&view, &sold, report);
+    let amount = match report.excess {
+        Excess::Refused => before.refundable(report.amount),
+        Excess::Cut => before.refundable_at_most(report.amount),
+    };
+    let amount = amount.map_err(refused)?;
+    let mut refund = recorded(session, &view, &sold, report);
     refund.conversion_id = Some(before.id);
     refund.amount = amount;
     refund.state = RefundState::Applied;
@@ -224,12 +278,13 @@ async fn wait(
     if order.waiting.len() >= WAITING_MAX {
         return Err(too_many());
     }
-    let refund = recorded(view, sold, report);
+    let refund = recorded(session, view, sold, report);
     let mut waiting = order.waiting.clone();
     waiting.push(refund.id);
     let next = Order {
         conversion_id: None,
         waiting,
+        same_as: None,
         version: order.version.saturating_add(1),
     };
     let mut commit = view.commit();
@@ -277,7 +332,7 @@ async fn wait_no_more(
             .filter(|id| *id != before.id)
             .collect(),
         version: order.version.saturating_add(1),
-        ..order
+        ..order.clone()
     };
     let after = Refund {
         state: RefundState::Reversed,
@@ -389,7 +444,7 @@ fn cause(session: &Session, refund: &Refund) -> Cause {
     }
 }
 
-fn recorded(view: &View, sold: &Sold, report: Report) -> Refund {
+fn recorded(session: &Session, view: &View, sold: &Sold, report: Report) -> Refund {
     Refund {
         id: view.id(),
         program: view.program.id,
@@ -404,6 +459,7 @@ fn recorded(view: &View, sold: &Sold, report: Report) -> Refund {
         changes: Vec::new(),
         restored: Vec::new(),
         created_at: view.now,
+        recorded_by: Some(session.recorded_by()),
         version: 1,
     }
 }

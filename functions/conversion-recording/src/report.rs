@@ -86,17 +86,11 @@ impl Report {
         signals::fingerprint("payment_fingerprint", &mut body, &mut faults);
         body.finish(&mut faults);
         let (event, external_id, referee) = faults.all((event, external_id, referee))?;
-        let genuine = |text: &String| match ClickToken::open(tokens, text)
-            .filter(|token| token.program == program)
-        {
-            Some(token) => PresentedToken::Genuine(Box::new(token)),
-            None => PresentedToken::Bad,
-        };
         Ok(Self {
             event,
             external_id,
             referee,
-            tokens: presented.iter().flatten().map(genuine).collect(),
+            tokens: opened(presented.iter().flatten(), program, tokens),
             codes: codes.unwrap_or_default(),
             amount,
             occurred_at,
@@ -149,6 +143,21 @@ impl Report {
         );
         first
     }
+}
+
+/// Click tokens as they are presented: those of another program are as good as none.
+pub(crate) fn opened<'a>(
+    texts: impl Iterator<Item = &'a String>,
+    program: ProgramId,
+    tokens: &TokenKeys,
+) -> Vec<PresentedToken> {
+    let open = |text: &String| {
+        let token = ClickToken::open(tokens, text).filter(|token| token.program == program);
+        token.map_or(PresentedToken::Bad, |token| {
+            PresentedToken::Genuine(Box::new(token))
+        })
+    };
+    texts.map(open).collect()
 }
 
 impl RefereeReport {

@@ -1,5 +1,5 @@
 //! The owner's and the shop's API: programs, keys, participants and their codes, what was recorded
-//! and what became of it, surveys, events, webhooks, the test clock, operations. It is also what
+//! and what became of it, surveys, events, webhooks, order sources, the test clock, operations. It is also what
 //! answers when no other function's route fits: 404 and 405.
 
 #![cfg_attr(
@@ -23,6 +23,7 @@ mod keys;
 mod ledger;
 mod merges;
 mod operations;
+mod order_sources;
 mod participants;
 mod payouts;
 mod person;
@@ -122,7 +123,8 @@ fn router(api: Arc<Api>) -> Router {
         api,
     };
     let routes = outcome_routes(participant_routes(program_routes(routes)));
-    let own = webhook_routes(money_routes(routes)).router.fulfilling(NAME);
+    let own = order_routes(webhook_routes(money_routes(routes)));
+    let own = own.router.fulfilling(NAME);
     // What others own is routed to them before. Here is only known which methods their paths have,
     // for callers with another one.
     let others = routes::ROUTES.iter().filter(|route| route.function != NAME);
@@ -222,6 +224,17 @@ fn webhook_routes(routes: Routes) -> Routes {
         .on(&routes::LIST_DELIVERIES, webhooks::deliveries)
         .on(&routes::REDELIVER_EVENT, webhooks::redeliver_event)
         .on(&routes::REDELIVER_PERIOD, webhooks::redeliver_period)
+}
+
+/// Who tells of orders, and what of it was not recorded.
+fn order_routes(routes: Routes) -> Routes {
+    routes
+        .on(&routes::CREATE_ORDER_SOURCE, order_sources::create)
+        .on(&routes::LIST_ORDER_SOURCES, order_sources::list)
+        .on(&routes::READ_ORDER_SOURCE, order_sources::read)
+        .on(&routes::CHANGE_ORDER_SOURCE, order_sources::change)
+        .on(&routes::DELETE_ORDER_SOURCE, order_sources::delete)
+        .on(&routes::LIST_ORDER_DELIVERIES, order_sources::deliveries)
 }
 
 /// `GET /healthz`: the function runs. What it depends on shows where it is needed.

@@ -1,5 +1,5 @@
-//! Outside systems. The first: webhooks, sent after the Standard Webhooks specification, to addresses that somebody
-//! else chose.
+//! Outside systems. Webhooks out, sent after the Standard Webhooks specification, to addresses that somebody else chose;
+//! and webhooks in, by which shop systems tell of [`orders`].
 //!
 //! A [`Destination`] is a URL that was looked at once, when it was saved. A [`Client`] posts to it and looks again, at
 //! the addresses that the name has by then; a [`Delivery`] says how that ended. A [`Messenger`] posts a signed message to an
@@ -17,6 +17,7 @@ mod address;
 mod client;
 mod destination;
 mod messenger;
+pub mod orders;
 mod resolver;
 mod retry_after;
 pub mod signing;

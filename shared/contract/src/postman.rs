@@ -50,6 +50,8 @@ const OTHERWISE: &[(&str, &[u16])] = &[
     ("show_unsubscribe_head", &[404]),
     ("unsubscribe", &[404]),
     ("retry_parked", &[404]),
+    // Nothing signs it.
+    ("take_order", &[401]),
     // The version stands in the page.
     ("read_docs_file", &[404]),
     ("read_docs_file_head", &[404]),

@@ -68,6 +68,9 @@ codes! {
     KeyExpired = 401 "key_expired", "The key has expired",
         "The key is right and its time is over: it was made for a time, or replaced by another.",
         "Use the key that replaced it, or make another.";
+    BadSignature = 401 "bad_signature", "The signature is not right",
+        "There is no such order source, or the message is not signed with its secret, or not now; all of them are answered alike.",
+        "Enter the address exactly as the order source tells it, and give the order source the secret that the shop system shows.";
     MissingScope = 403 "missing_scope", "The key may not do this",
         "The key is valid and lacks the scope that this call needs.",
         "Use a key with the scope that `detail` names, or make one.";
@@ -221,6 +224,9 @@ codes! {
     VoucherVoid = 409 "voucher_void", "The voucher is void",
         "Its reward was withdrawn.",
         "Read the reward to see why.";
+    TooManyOrderSources = 409 "too_many_order_sources", "There are too many order sources",
+        "A program has ten order sources at most, disabled ones included.",
+        "Delete one that is not needed any more.";
     WebhookDisabled = 409 "webhook_disabled", "The webhook is disabled",
         "An endpoint that is disabled is told nothing: its owner said so, it answered 410, or nothing was delivered for days.",
         "Make the webhook active first.";

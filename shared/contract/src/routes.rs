@@ -37,7 +37,7 @@ impl Method {
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody: what the path holds, such as a code or a token, is all that is needed.
+    /// Everybody: what the path holds, such as a code or a token, is all that is needed; or the vendor's signature is.
     Open,
     /// Keys with this scope, within what they reach.
     Key(Scope),
@@ -153,6 +153,7 @@ routes! {
         REFUND_CONVERSION = "refund_conversion" Post "/v1/programs/{program}/conversions/{conversion}/refunds", Key(RefundsWrite);
         REFUND_ORDER = "refund_order" Post "/v1/programs/{program}/refunds", Key(RefundsWrite);
         REVERSE_REFUND = "reverse_refund" Post "/v1/programs/{program}/refunds/{refund}/reverse", Key(RefundsWrite);
+        TAKE_ORDER = "take_order" Post "/in/{program}/{source}", Open;
     }
     "program-api" {
         READ_HEALTH = "read_health" Get "/healthz", Open;
@@ -182,6 +183,12 @@ routes! {
         TEST_WEBHOOK = "test_webhook" Post "/v1/programs/{program}/webhooks/{webhook}/test", Key(WebhooksWrite);
         LIST_DELIVERIES = "list_deliveries" Get "/v1/programs/{program}/webhooks/{webhook}/deliveries", Key(EventsRead);
         REDELIVER_PERIOD = "redeliver_period" Post "/v1/programs/{program}/webhooks/{webhook}/redeliver", Key(WebhooksWrite);
+        CREATE_ORDER_SOURCE = "create_order_source" Post "/v1/programs/{program}/order-sources", Key(WebhooksWrite);
+        LIST_ORDER_SOURCES = "list_order_sources" Get "/v1/programs/{program}/order-sources", Key(WebhooksWrite);
+        READ_ORDER_SOURCE = "read_order_source" Get "/v1/programs/{program}/order-sources/{source}", Key(WebhooksWrite);
+        CHANGE_ORDER_SOURCE = "change_order_source" Patch "/v1/programs/{program}/order-sources/{source}", Key(WebhooksWrite);
+        DELETE_ORDER_SOURCE = "delete_order_source" Delete "/v1/programs/{program}/order-sources/{source}", Key(WebhooksWrite);
+        LIST_ORDER_DELIVERIES = "list_order_deliveries" Get "/v1/programs/{program}/order-sources/{source}/deliveries", Key(WebhooksWrite);
         SIMULATE = "simulate" Post "/v1/programs/{program}/simulations", Key(RewardsRead);
         JOIN_PARTICIPANT = "join_participant" Post "/v1/programs/{program}/participants", Key(ParticipantsWrite);
         JOIN_PARTICIPANTS = "join_participants" Post "/v1/programs/{program}/participants/bulk", Key(ParticipantsWrite);

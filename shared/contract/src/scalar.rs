@@ -14,6 +14,7 @@ use kith_domain::destination::{AllowedHost, DESTINATION_BYTES_MAX, Destination, 
 use kith_domain::email::{EMAIL_BYTES_MAX, EmailAddress};
 use kith_domain::id::{Id, Kind};
 use kith_domain::money::{Currency, SKU_BYTES_MAX, Sku, Unit};
+use kith_domain::order_source::{SOURCE_SECRET_CHARS_MAX, SOURCE_SECRET_CHARS_MIN, SecretText};
 use kith_domain::text::{
     COMMENT_CHARS_MAX, Comment, CountryCode, EVENT_NAME_BYTES_MAX, EXTERNAL_ID_BYTES_MAX,
     EventName, ExternalId, LOCALE_BYTES_MAX, Locale, METADATA_KEY_BYTES_MAX, MetadataKey,
@@ -238,6 +239,18 @@ spelling!(
         EVENT_NAME_BYTES_MAX,
         "purchase",
     )
+);
+spelling!(
+    SecretText,
+    "OrderSourceSecretText",
+    json_schema!({
+        "type": "string",
+        "description": "A secret that a shop system signs with, to the letter: visible ASCII characters without spaces.",
+        "pattern": "^[!-~]+$",
+        "minLength": SOURCE_SECRET_CHARS_MIN,
+        "maxLength": SOURCE_SECRET_CHARS_MAX,
+        "examples": ["3f1d0c2b9a8e7f6d5c4b3a291807f6e5"],
+    })
 );
 spelling!(
     Slug,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::ApiKeyId;
+use crate::id::{ApiKeyId, OrderSourceId};
 use crate::words::words;
 
 words! {
@@ -37,6 +37,8 @@ words! {
         Webhook = "webhook",
         /// What happened, told again to endpoints of webhooks.
         Event = "event",
+        /// A shop system that tells of orders.
+        OrderSource = "order_source",
         /// Work that was given up on.
         ParkedWork = "parked_work",
     }
@@ -79,6 +81,8 @@ pub enum Actor {
     Operator,
     /// Whoever has this key.
     Key(ApiKeyId),
+    /// A shop system, by its own webhook.
+    Source(OrderSourceId),
 }
 
 impl fmt::Display for Actor {
@@ -86,13 +90,14 @@ impl fmt::Display for Actor {
         match self {
             Self::Operator => f.write_str("operator"),
             Self::Key(key) => key.fmt(f),
+            Self::Source(source) => source.fmt(f),
         }
     }
 }
 
 /// The text names nobody who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `operator` or the id of a key")]
+#[error("must be `operator` or the id of a key or of an order source")]
 pub struct BadActor;
 
 impl FromStr for Actor {
@@ -101,7 +106,9 @@ impl FromStr for Actor {
     fn from_str(text: &str) -> Result<Self, BadActor> {
         match text {
             "operator" => Ok(Self::Operator),
-            key => key.parse().map(Self::Key).map_err(|_| BadActor),
+            id => (id.parse().map(Self::Key))
+                .or_else(|_| id.parse().map(Self::Source))
+                .map_err(|_| BadActor),
         }
     }
 }
@@ -113,7 +120,8 @@ mod tests {
     #[test]
     fn names_and_actors_read_back() {
         let key = ApiKeyId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]);
-        for actor in [Actor::Operator, Actor::Key(key)] {
+        let source = OrderSourceId::new(jiff::Timestamp::UNIX_EPOCH, [7; 10]);
+        for actor in [Actor::Operator, Actor::Key(key), Actor::Source(source)] {
             assert_eq!(actor.to_string().parse(), Ok(actor));
         }
         for bad in ["", "Operator", "rwd_1"] {

@@ -234,6 +234,10 @@ kinds! {
     WebhookKind WebhookId "whk";
     /// One event on its way to one endpoint.
     DeliveryKind DeliveryId "dlv";
+    /// One shop system that tells of orders.
+    OrderSourceKind OrderSourceId "src";
+    /// One event of an order source that was not recorded.
+    OrderDeliveryKind OrderDeliveryId "odl";
     /// One mail.
     MailKind MailId "eml";
     /// One request.

@@ -37,6 +37,7 @@ pub mod money;
 pub mod notice;
 pub mod nps;
 pub mod offer;
+pub mod order_source;
 pub mod participant;
 pub mod payout;
 pub mod program;

@@ -352,6 +352,17 @@ fn told(kind: ObjectKind) -> &'static [&'static str] {
             "redelivered",
         ],
         ObjectKind::Event => &["webhook_ids"],
+        ObjectKind::OrderSource => &[
+            "id",
+            "platform",
+            "event",
+            "amount",
+            "state",
+            "url",
+            "secrets",
+            "created_at",
+            "version",
+        ],
         ObjectKind::ParkedWork => &["kind", "program_id", "due_at"],
     }
 }
@@ -373,6 +384,7 @@ fn derived(kind: ObjectKind) -> &'static [&'static str] {
         | ObjectKind::TestClock
         | ObjectKind::Webhook
         | ObjectKind::Event
+        | ObjectKind::OrderSource
         | ObjectKind::ParkedWork => &[],
     }
 }

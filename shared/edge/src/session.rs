@@ -9,7 +9,7 @@ use kith_contract::requests::IDEMPOTENCY_KEY_CHARS_MAX;
 use kith_contract::routes::{Access, Route};
 use kith_domain::api_key::{Caller, KeyHash, KeyState, PresentedKey, Scope};
 use kith_domain::audit::Actor;
-use kith_domain::id::ProgramId;
+use kith_domain::id::{OrderSourceId, ProgramId};
 use kith_domain::mode::Mode;
 use kith_store::items::{ApiKey, IdempotencyRecord};
 use kith_store::keys::{self, AuditLog, IdempotencyScope, Key};
@@ -90,6 +90,7 @@ pub struct Gate {
 pub struct Session {
     /// Who calls.
     pub caller: Caller,
+    actor: Actor,
     /// What was read.
     pub loaded: Loaded,
     /// Real time.
@@ -214,6 +215,36 @@ impl Gate {
         Ok((session, parsed))
     }
 
+    /// A call within a program by an order source, whose vendor signed it: the use case has seen to that. Such a call
+    /// has no key, no scopes and no idempotency key; what it does, it does as the source.
+    #[must_use]
+    pub fn session_of_source(
+        &self,
+        source: OrderSourceId,
+        view: &View,
+        route: &'static Route,
+        invocation: &Invocation,
+    ) -> Session {
+        Session {
+            caller: Caller {
+                key: None,
+                mode: view.program.mode,
+                program: Some(view.program.id),
+                scopes: Vec::new(),
+                requests_per_minute: None,
+            },
+            actor: Actor::Source(source),
+            loaded: view.loaded.clone(),
+            real_now: view.real_now,
+            store: view.store.clone(),
+            desk: self.desk.clone(),
+            idempotency: None,
+            log: AuditLog::Program(view.program.id),
+            route,
+            request_id: invocation.request_id.clone(),
+        }
+    }
+
     fn credentials(&self, request: &Request) -> Result<Credentials, Problem> {
         let text = request
             .header("authorization")
@@ -267,6 +298,7 @@ impl Gate {
             loaded.extend(store.get([call.record_key()]).await?);
         }
         Ok(Session {
+            actor: caller.key.map_or(Actor::Operator, Actor::Key),
             caller,
             loaded,
             real_now,
@@ -501,7 +533,7 @@ impl Session {
             .map_or(Ok(None), |call| call.replay(loaded, self.real_now))
     }
 
-    /// Who acts, for histories: a key's id, or the operator.
+    /// Who acts, for histories: a key's id, an order source's, or the operator.
     #[must_use]
     pub fn actor(&self) -> String {
         self.recorded_by().to_string()
@@ -511,7 +543,7 @@ impl Session {
     /// whatever was done with it.
     #[must_use]
     pub fn recorded_by(&self) -> Actor {
-        self.caller.key.map_or(Actor::Operator, Actor::Key)
+        self.actor
     }
 
     /// What a call of many transactions counts from. Whoever repeats it with its `Idempotency-Key`, because

@@ -13,8 +13,8 @@ use kith_domain::code::{ReferralCode, VoucherCode};
 use kith_domain::email::EmailHash;
 use kith_domain::id::{
     ApiKeyId, AuditId, ClickId, ConversionId, DeliveryId, EventId, LedgerId, MailId, MergeId,
-    OfferId, ParticipantId, PayoutId, ProgramId, RedemptionId, RefundId, RewardId, SurveyId,
-    WebhookId,
+    OfferId, OrderDeliveryId, OrderSourceId, ParticipantId, PayoutId, ProgramId, RedemptionId,
+    RefundId, RewardId, SurveyId, WebhookId,
 };
 use kith_domain::mode::Mode;
 use kith_domain::money::{Currency, Unit};
@@ -505,6 +505,36 @@ pub fn webhook_failing(program: ProgramId, webhook: WebhookId) -> Key {
     )
 }
 
+/// A shop system that tells of orders; one partition for a program's.
+#[must_use]
+pub fn order_source(program: ProgramId, source: OrderSourceId) -> Key {
+    Key {
+        pk: order_sources(program),
+        sk: source.to_string(),
+    }
+}
+
+/// The partition of a program's order sources.
+#[must_use]
+pub fn order_sources(program: ProgramId) -> String {
+    format!("PROGRAM#{program}#ORDERSOURCES")
+}
+
+/// What became of an event of an order source.
+#[must_use]
+pub fn order_delivery(program: ProgramId, source: OrderSourceId, delivery: OrderDeliveryId) -> Key {
+    Key {
+        pk: order_deliveries(program, source),
+        sk: delivery.to_string(),
+    }
+}
+
+/// The partition of what an order source told and was not recorded, oldest first.
+#[must_use]
+pub fn order_deliveries(program: ProgramId, source: OrderSourceId) -> String {
+    format!("PROGRAM#{program}#ORDERSOURCE#{source}")
+}
+
 /// What is known of a mail that was, or is being, sent.
 #[must_use]
 pub fn mail(program: ProgramId, mail: MailId) -> Key {
@@ -876,8 +906,18 @@ mod tests {
         let rdm = RedemptionId::new(Timestamp::UNIX_EPOCH, [6; 10]);
         let off = OfferId::new(Timestamp::UNIX_EPOCH, [7; 10]);
         let mrg = MergeId::new(Timestamp::UNIX_EPOCH, [8; 10]);
+        let src = OrderSourceId::new(Timestamp::UNIX_EPOCH, [9; 10]);
+        let odl = OrderDeliveryId::new(Timestamp::UNIX_EPOCH, [9; 10]);
         let code_text: ReferralCode = "ANN-Bakes".parse().unwrap();
         for (key, expected) in [
+            (
+                order_source(prg, src),
+                format!("PROGRAM#{p}#ORDERSOURCES {src}"),
+            ),
+            (
+                order_delivery(prg, src, odl),
+                format!("PROGRAM#{p}#ORDERSOURCE#{src} {odl}"),
+            ),
             (program(prg), format!("PROGRAM#{p} PROGRAM")),
             (links(prg), format!("PROGRAM#{p} LINKS")),
             (scheme(prg, 7), format!("PROGRAM#{p} SCHEME#0000000007")),

@@ -22,6 +22,7 @@ pub mod items;
 pub mod keys;
 mod list;
 mod merges;
+mod order_sources;
 mod redemptions;
 mod retry;
 mod store;

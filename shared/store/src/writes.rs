@@ -302,6 +302,7 @@ impl Commit {
         let met = Order {
             conversion_id: Some(conversion.id),
             waiting: Vec::new(),
+            same_as: None,
             version,
         };
         self.order(

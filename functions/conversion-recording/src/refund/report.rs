@@ -1,23 +1,46 @@
 //! What the shop reports of a refund, read from the request.
 
+use kith_domain::id::ProgramId;
 use kith_domain::money::Money;
 use kith_domain::refund::RefundReason;
 use kith_domain::text::{EventName, ExternalId};
 use kith_edge::fields::Fields;
 use kith_edge::http::{Problem, Request};
 use kith_edge::json::{self, Faults, Object};
+use kith_store::keys::{self, Key};
 
 /// A refund as it is reported.
-pub(super) struct Report {
-    pub(super) external_id: ExternalId,
-    pub(super) amount: Option<Money>,
-    pub(super) reason: RefundReason,
+pub(crate) struct Report {
+    pub(crate) external_id: ExternalId,
+    pub(crate) amount: Option<Money>,
+    pub(crate) reason: RefundReason,
+    pub(crate) excess: Excess,
+}
+
+/// What becomes of a refund of more than is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// Whoever asks for it is told.
+    Refused,
+    /// It takes what is left: it has happened, and nobody is there to be told.
+    Cut,
 }
 
 /// What it is a refund of, in the shop's words.
-pub(super) struct Sold {
-    pub(super) event: EventName,
-    pub(super) external_id: ExternalId,
+pub(crate) struct Sold {
+    pub(crate) event: EventName,
+    pub(crate) external_id: ExternalId,
+}
+
+impl Sold {
+    /// Where the order is, and one of its refunds by its name.
+    pub(crate) fn keys(&self, program: ProgramId, refund: &ExternalId) -> [Key; 2] {
+        let (event, order) = (&self.event, &self.external_id);
+        [
+            keys::order(program, event, order),
+            keys::refund_of_order(program, event, order, refund),
+        ]
+    }
 }
 
 pub(super) fn read(request: &Request) -> Result<Report, Problem> {
@@ -59,6 +82,7 @@ fn read_report(body: &mut Object, faults: &mut Faults) -> Option<Report> {
         external_id: external_id?,
         amount,
         reason: reason.unwrap_or(RefundReason::Refund),
+        excess: Excess::Refused,
     })
 }
 

@@ -13,7 +13,7 @@ pub struct AuditEntry {
     pub id: Spelled<AuditId>,
     /// When, in real time.
     pub at: At,
-    /// Who: the id of a key, or `operator`.
+    /// Who: the id of a key or of an order source, or `operator`.
     pub actor: String,
     /// By which route: an `operationId` of this document.
     pub route: String,

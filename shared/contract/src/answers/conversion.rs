@@ -38,7 +38,7 @@ pub struct Conversion {
     pub occurred_at: At,
     /// When it was recorded, on the program's clock.
     pub recorded_at: At,
-    /// Who recorded it: the id of a key, or `operator`; `null` where that was not kept yet.
+    /// Who recorded it: the id of a key or of an order source, or `operator`; `null` where that was not kept yet.
     pub recorded_by: Option<String>,
     /// To whom it belongs, and why.
     pub attribution: Attribution,

@@ -15,6 +15,7 @@ mod link;
 mod merge;
 mod offer;
 mod operations;
+mod order_source;
 mod page;
 mod participant;
 mod payout;
@@ -51,6 +52,9 @@ pub use link::{Click, Privacy};
 pub use merge::{DissolvedReferral, Merge, merge};
 pub use offer::{Offer, Offered, offer, offered};
 pub use operations::{Health, Operations, ParkedWork, Retried};
+pub use order_source::{
+    OrderDelivery, OrderSource, OrderSourceSecret, OrderTaken, order_delivery, order_source,
+};
 pub use page::{SurveyAnswered, SurveyToAnswer, Unsubscription};
 pub use participant::{
     Balances, CodeState, Consent, OwnCode, Participant, Referral, Share, UnitBalance, participant,

@@ -49,7 +49,7 @@ pub struct Participant {
     pub consent: Consent,
     /// When they were first seen.
     pub created_at: At,
-    /// Who first told of them: the id of a key, or `operator`; `null` where that was not kept yet.
+    /// Who first told of them: the id of a key or of an order source, or `operator`; `null` where that was not kept yet.
     pub recorded_by: Option<String>,
     /// Counts their changes; what `If-Match` names.
     pub version: u64,

@@ -33,6 +33,8 @@ pub struct Refund {
     pub taken_back: Vec<RewardChange>,
     /// When it was recorded.
     pub created_at: At,
+    /// Who recorded it: the id of a key or of an order source, or `operator`; `null` where that was not kept yet.
+    pub recorded_by: Option<String>,
     /// Counts its changes.
     pub version: u64,
 }
@@ -89,6 +91,7 @@ pub fn refund(refund: &domain::Refund) -> Refund {
         rewards,
         taken_back: changes(&refund.changes),
         created_at: refund.created_at.into(),
+        recorded_by: refund.recorded_by.map(|by| by.to_string()),
         version: refund.version,
     }
 }

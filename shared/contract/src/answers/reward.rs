@@ -200,7 +200,7 @@ pub struct Transition {
     pub state: Word<RewardState>,
     /// When.
     pub at: At,
-    /// Who did it: the id of a key, `operator`, or the part of the program that did.
+    /// Who did it: the id of a key or of an order source, `operator`, or the part of the program that did.
     pub by: String,
     /// Why; left out if nobody said.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,7 @@ mod keys;
 mod ledger;
 mod links;
 mod operations;
+mod order_sources;
 mod participants;
 mod payouts;
 mod programs;
@@ -57,6 +58,7 @@ pub(crate) const TAGS: &[Tag] = &[
     surveys::TAG,
     events::TAG,
     webhooks::TAG,
+    order_sources::TAG,
     test_mode::TAG,
     operations::TAG,
     docs::TAG,
@@ -78,6 +80,7 @@ pub fn operations() -> Vec<Operation> {
         surveys::operations(),
         events::operations(),
         webhooks::operations(),
+        order_sources::operations(),
         test_mode::operations(),
         operations::operations(),
         docs::operations(),

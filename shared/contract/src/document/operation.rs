@@ -28,6 +28,8 @@ pub struct Operation {
     pub(crate) yields: Vec<(&'static str, &'static str)>,
     /// Whether people are refused with a page, though success is none.
     pub(crate) refuses_with_pages: bool,
+    /// Whether the body is somebody else's to describe: it is refused for its size alone.
+    pub(crate) takes_anything: bool,
 }
 
 /// What a call sends.
@@ -84,6 +86,7 @@ pub(crate) fn op(route: &'static Route, tag: &'static str, summary: &'static str
         refuses: Vec::new(),
         yields: Vec::new(),
         refuses_with_pages: false,
+        takes_anything: false,
     }
 }
 
@@ -124,6 +127,13 @@ impl Operation {
             example: Some(example),
         });
         self
+    }
+
+    /// The body is a vendor's own, in JSON.
+    pub(crate) fn anything(self, example: Value) -> Self {
+        let mut operation = self.body::<crate::requests::AnyObject>(example);
+        operation.takes_anything = true;
+        operation
     }
 
     /// A body that may be left out.

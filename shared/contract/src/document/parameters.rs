@@ -2,8 +2,8 @@
 
 use kith_domain::code::ReferralCode;
 use kith_domain::id::{
-    ApiKeyId, ConversionId, EventId, Id, Kind, MergeId, ParticipantId, PayoutId, ProgramId,
-    RedemptionId, RefundId, RewardId, WebhookId,
+    ApiKeyId, ConversionId, EventId, Id, Kind, MergeId, OrderSourceId, ParticipantId, PayoutId,
+    ProgramId, RedemptionId, RefundId, RewardId, WebhookId,
 };
 use kith_domain::text::Slug;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -47,7 +47,8 @@ pub(super) fn of_path(
     ids!(
         "program" ProgramId, "participant" ParticipantId, "conversion" ConversionId,
         "reward" RewardId, "refund" RefundId, "payout" PayoutId, "redemption" RedemptionId,
-        "key" ApiKeyId, "merge" MergeId, "event" EventId, "webhook" WebhookId
+        "key" ApiKeyId, "merge" MergeId, "event" EventId, "webhook" WebhookId,
+        "source" OrderSourceId
     );
     let token = |about: &str| json!({"type": "string", "description": about, "minLength": 1, "maxLength": 1024});
     match name {

@@ -38,7 +38,9 @@ pub(crate) fn of(operation: &Operation) -> BTreeSet<Code> {
     if route.writes() && route.access != Access::Open {
         codes.extend([Code::ConcurrentChange, Code::IdempotencyKeyReused]);
     }
-    if operation.body.is_some() {
+    if operation.takes_anything {
+        codes.insert(Code::BodyTooLarge);
+    } else if operation.body.is_some() {
         codes.extend([
             Code::UnreadableBody,
             Code::BodyTooLarge,

@@ -73,7 +73,7 @@ pub struct AuditFilter {
     /// Only what was done to this object: its id.
     #[schemars(length(min = 1, max = OBJECT_CHARS_MAX), regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub object: Option<String>,
-    /// Only what was done by this one: the id of a key, or `operator`.
+    /// Only what was done by this one: the id of a key or of an order source, or `operator`.
     #[schemars(schema_with = "actor")]
     pub actor: Option<String>,
     /// Which of them.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 pub use adjust::{Adjusted, Counted, adjust};
 pub use worth::{Worth, was_used, worth};
 
+use crate::audit::Actor;
 use crate::conversion::Conversion;
 use crate::id::{ConversionId, ProgramId, RefundId, RewardId};
 use crate::incentive::OnRefund;
@@ -117,6 +118,8 @@ pub struct Refund {
     pub restored: Vec<RewardChange>,
     /// When it was recorded, on the program's clock.
     pub created_at: Timestamp,
+    /// Who recorded it; `None` where that was not kept yet.
+    pub recorded_by: Option<Actor>,
     /// Counts writes; guards every change.
     pub version: u64,
 }
@@ -241,6 +244,18 @@ impl Conversion {
             (Some(said), Some(_)) => Ok(Some(said)),
             (None, _) if self.refunded_whole => Err(RefundError::Exceeds { left }),
             (None, _) => Ok(whole.or(left)),
+        }
+    }
+
+    /// As [`Self::refundable`], told by somebody who only tells what has happened: more than is left takes what is left,
+    /// as long as anything is. A shop refunds shipping too, which the conversion's amount may leave out.
+    ///
+    /// # Errors
+    /// [`RefundError`].
+    pub fn refundable_at_most(&self, said: Option<Money>) -> Result<Option<Money>, RefundError> {
+        match self.refundable(said) {
+            Err(RefundError::Exceeds { left: Some(left) }) if left.minor > 0 => Ok(Some(left)),
+            refundable => refundable,
         }
     }
 

@@ -189,6 +189,26 @@ fn what_came_first_takes_what_is_left() {
     assert_eq!(conversion(None).refundable_on_arrival(Some(eur(7))), None);
 }
 
+/// What has happened is taken as far as anything is left; what is wrong about it stays wrong.
+#[test]
+fn what_a_shop_system_tells_takes_what_is_left() {
+    let mut sold = conversion(Some(eur(100)));
+    let told = |sold: &Conversion, minor| sold.refundable_at_most(Some(eur(minor)));
+    assert_eq!(told(&sold, 40), Ok(Some(eur(40))));
+    assert_eq!(told(&sold, 140), Ok(Some(eur(100))));
+    sold.refund(RefundId::floor_of(ZERO), Some(eur(70)));
+    assert_eq!(told(&sold, 40), Ok(Some(eur(30))));
+    assert_eq!(sold.refundable_at_most(None), Ok(Some(eur(30))));
+    let usd = Money::new(1, "USD".parse().unwrap());
+    let other = sold.refundable_at_most(Some(usd));
+    assert_eq!(other, Err(RefundError::OtherCurrency));
+    sold.refund(RefundId::floor_of(ZERO), Some(eur(30)));
+    let left = Some(eur(0));
+    assert_eq!(told(&sold, 1), Err(RefundError::Exceeds { left }));
+    let free = conversion(None).refundable_at_most(Some(eur(1)));
+    assert_eq!(free, Err(RefundError::NoAmount));
+}
+
 #[test]
 fn a_repetition_says_the_same() {
     let refund = Refund {
@@ -205,6 +225,7 @@ fn a_repetition_says_the_same() {
         changes: Vec::new(),
         restored: Vec::new(),
         created_at: ZERO,
+        recorded_by: None,
         version: 1,
     };
     let differs = |said, reason| refund.differences(said, reason);

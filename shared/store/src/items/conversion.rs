@@ -33,6 +33,8 @@ pub struct Order {
     pub conversion_id: Option<ConversionId>,
     /// Refunds that came first, oldest first, until the conversion takes them in.
     pub waiting: Vec<RefundId>,
+    /// The name that the order is recorded by, if this is another one that the shop has for it.
+    pub same_as: Option<ExternalId>,
     /// Counts writes; guards every change.
     pub version: u64,
 }
@@ -44,6 +46,8 @@ pub struct OrderItem {
     conversion_id: Option<ConversionId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     waiting: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    same_as: Option<ExternalId>,
     #[serde(default)]
     version: u64,
 }
@@ -56,6 +60,7 @@ impl Entity for Order {
         OrderItem {
             conversion_id: self.conversion_id,
             waiting: self.waiting.iter().map(ToString::to_string).collect(),
+            same_as: self.same_as.clone(),
             version: self.version,
         }
     }
@@ -64,6 +69,7 @@ impl Entity for Order {
         Self {
             conversion_id: stored.conversion_id,
             waiting: ids(&stored.waiting),
+            same_as: stored.same_as,
             version: stored.version,
         }
     }

@@ -8,6 +8,7 @@ mod fulfilment;
 mod merge;
 mod money;
 mod offer;
+mod order_source;
 mod participant;
 mod payout;
 mod program;

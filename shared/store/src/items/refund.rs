@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use kith_domain::audit::Actor;
 use kith_domain::id::{ConversionId, ProgramId, RefundId, RewardId};
 use kith_domain::refund::{Refund, RefundReason, RefundState, RewardChange, RewardThen};
 use kith_domain::reward::RewardState;
@@ -38,6 +39,8 @@ pub struct RefundItem {
     restored: Vec<ChangeItem>,
     #[serde(with = "text")]
     created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    recorded_by: Option<Actor>,
     version: u64,
 }
 
@@ -113,6 +116,7 @@ impl Entity for Refund {
             changes: self.changes.iter().map(Into::into).collect(),
             restored: self.restored.iter().map(Into::into).collect(),
             created_at: self.created_at,
+            recorded_by: self.recorded_by,
             version: self.version,
         }
     }
@@ -132,6 +136,7 @@ impl Entity for Refund {
             changes: stored.changes.into_iter().map(Into::into).collect(),
             restored: stored.restored.into_iter().map(Into::into).collect(),
             created_at: stored.created_at,
+            recorded_by: stored.recorded_by,
             version: stored.version,
         }
     }
