@@ -435,6 +435,7 @@ async fn of_two_bonds_the_targets_stays() {
     let (ann, bea) = (program.referrer("ann").await, program.referrer("bea").await);
     buy(&program, "ann-1", &zoe, "ann").await;
     buy(&program, "bea-1", &yan, "bea").await;
+    world.settle().await;
     merge(&program, &ann, &bea).await.expect(201);
     world.settle().await;
     let bought = program
