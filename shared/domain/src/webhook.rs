@@ -395,10 +395,11 @@ impl Failing {
         }
     }
 
-    /// Whether it is left alone now.
+    /// Whether it is left alone now. Fewer failures are tolerated, also for whoever has looked at the clock
+    /// before the last of them.
     #[must_use]
     pub fn is_left_alone(&self, now: Timestamp) -> bool {
-        self.left_alone_until > now
+        self.failures >= FAILURES_TOLERATED && self.left_alone_until > now
     }
 
     /// Whether it has failed for so long that it is given up.
@@ -572,6 +573,9 @@ mod tests {
         }
         assert_eq!(pauses, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
         let failing = failing.unwrap();
+        assert!(failing.is_left_alone(now()));
+        let first = Failing::after(None, now());
+        assert!(!first.is_left_alone(now() - SignedDuration::from_millis(1)));
         assert!(!failing.is_given_up(now() + SignedDuration::from_hours(119)));
         assert!(failing.is_given_up(now() + SignedDuration::from_hours(120)));
     }
