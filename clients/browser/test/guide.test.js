@@ -105,6 +105,7 @@ test("the guide works as it is printed", { timeout: 240_000 }, async () => {
     assert.equal(heard.match(/heard reward\.issued of rwd_/g)?.length, 2, heard);
     const refunded = await shell.run(refund);
     assert.match(refunded, /heard reward\.clawed_back of rwd_/, refunded);
+    assert.match(refunded, /"after":\{"state":"issued","value":\{"amount":250,/, "half of an order, half of the reward");
     assert.doesNotMatch(refunded, /Error/);
   } finally {
     shell.end();
