@@ -22,7 +22,7 @@ use crate::queues::{Depth, QueueError, Queues};
 use crate::table::Table;
 use crate::template::Template;
 pub use options::{ClientWrap, Options, Place};
-pub use start::BundleError;
+pub use start::{BundleError, Parts};
 
 /// How long the end waits for requests and batches that have begun.
 const FINISH_WITHIN: Duration = Duration::from_secs(35);

@@ -53,7 +53,9 @@ impl Registry {
         self
     }
 
-    pub(crate) fn constructor(&self, package: &str) -> Option<&Constructor> {
+    /// What makes the function of a package.
+    #[must_use]
+    pub fn constructor(&self, package: &str) -> Option<&Constructor> {
         self.constructors.get(package)
     }
 }

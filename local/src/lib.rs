@@ -16,7 +16,7 @@ mod host;
 pub mod listen;
 pub mod logs;
 pub mod mail;
-mod mapping;
+pub mod mapping;
 pub mod queues;
 mod random;
 mod registry;
@@ -26,6 +26,6 @@ pub mod state;
 pub mod table;
 pub mod template;
 
-pub use bundle::{Bundle, BundleError, Options, Place};
+pub use bundle::{Bundle, BundleError, Options, Parts, Place};
 pub use host::{Duplicates, Step, StepSink};
 pub use registry::registry;

@@ -98,6 +98,40 @@ impl BundleError {
     }
 }
 
+/// What a bundle is made of, before anything in it moves: for whoever moves it otherwise.
+#[derive(Debug)]
+pub struct Parts {
+    /// What the template says, with this machine's names.
+    pub template: Template,
+    /// Those names.
+    pub names: LocalNames,
+    /// Table, queues and mail.
+    pub services: Services,
+    /// What each function is started with, by package.
+    pub environments: BTreeMap<String, Environment>,
+    state: State,
+}
+
+impl Parts {
+    /// The parts of a bundle that answers on a port, its services at an endpoint.
+    ///
+    /// # Errors
+    /// Every reason not to start but those of ports and functions; see [`BundleError`].
+    pub fn new(options: &Options, port: u16, services_endpoint: &str) -> Result<Self, BundleError> {
+        let (template, names) = read_template(options, services_endpoint)?;
+        let state = State::open(options.place.file("host.db").as_deref())?;
+        let services = open_services(options, &template, &state)?;
+        let environments = environments(options, &template, &services, port, services_endpoint)?;
+        Ok(Self {
+            template,
+            names,
+            services,
+            environments,
+            state,
+        })
+    }
+}
+
 /// See [`Bundle::start`].
 pub(super) async fn start(options: Options) -> Result<Bundle, BundleError> {
     let lock = match &options.place {
@@ -109,10 +143,13 @@ pub(super) async fn start(options: Options) -> Result<Bundle, BundleError> {
     let port = port_of(&front_listener)?;
     let services_endpoint = format!("http://127.0.0.1:{}", port_of(&services_listener)?);
 
-    let (template, names) = read_template(&options, &services_endpoint)?;
-    let state = State::open(options.place.file("host.db").as_deref())?;
-    let services = open_services(&options, &template, &state)?;
-    let environments = environments(&options, &template, &services, port, &services_endpoint)?;
+    let Parts {
+        template,
+        names,
+        services,
+        environments,
+        state,
+    } = Parts::new(&options, port, &services_endpoint)?;
     let functions = Functions::new(
         construct(&options, &template, &environments)?,
         Arc::clone(&options.clock),

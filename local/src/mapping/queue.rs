@@ -12,7 +12,7 @@ use super::report::{self, Report};
 use super::subject;
 use crate::host::{Duplicates, Host, short};
 use crate::queues::{Message, lambda_attributes, md5_of};
-use crate::template::QueueMapping;
+use crate::template::{LocalNames, QueueMapping};
 
 /// How long to wait for an arrival before looking anyway.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -59,18 +59,18 @@ pub(crate) async fn run(host: Host, mapping: QueueMapping) {
 async fn deliver(host: &Host, mapping: &QueueMapping, received: Vec<Message>) {
     let (batch, filtered): (Vec<Message>, Vec<Message>) =
         received.into_iter().partition(|message| {
-            mapping.filter.is_empty()
-                || mapping.filter.passes(&record(host, mapping, message, true))
+            mapping.filter.is_empty() || {
+                let body = serde_json::from_str(&message.body);
+                let body = body.unwrap_or_else(|_| json!(message.body));
+                let record = record(&host.names, &mapping.queue, message, body);
+                mapping.filter.passes(&record)
+            }
         });
     delete(host, mapping, &filtered);
     if batch.is_empty() {
         return;
     }
-    let records: Vec<Value> = batch
-        .iter()
-        .map(|message| record(host, mapping, message, false))
-        .collect();
-    let event = json!({ "Records": records }).to_string();
+    let event = queue_event(&host.names, &mapping.queue, &batch).to_string();
     let started = Instant::now();
     let failed = match host.duplicates() {
         Duplicates::None => attempt(host, mapping, &event, &batch).await,
@@ -146,13 +146,18 @@ fn delete(host: &Host, mapping: &QueueMapping, messages: &[Message]) {
     }
 }
 
-/// One message as Lambda hands it over; for filters with its body read as JSON.
-fn record(host: &Host, mapping: &QueueMapping, message: &Message, for_filter: bool) -> Value {
-    let body = if for_filter {
-        serde_json::from_str(&message.body).unwrap_or_else(|_| json!(message.body))
-    } else {
-        json!(message.body)
-    };
+/// What Lambda hands to a function behind a queue.
+#[must_use]
+pub fn queue_event(names: &LocalNames, queue: &str, messages: &[Message]) -> Value {
+    let records: Vec<Value> = messages
+        .iter()
+        .map(|message| record(names, queue, message, json!(message.body)))
+        .collect();
+    json!({ "Records": records })
+}
+
+/// One message as Lambda hands it over; filters see its body read as JSON.
+fn record(names: &LocalNames, queue: &str, message: &Message, body: Value) -> Value {
     json!({
         "messageId": message.message_id,
         "receiptHandle": message.receipt,
@@ -160,13 +165,13 @@ fn record(host: &Host, mapping: &QueueMapping, message: &Message, for_filter: bo
         "attributes": {
             "ApproximateReceiveCount": message.receives.to_string(),
             "SentTimestamp": message.sent_ms.to_string(),
-            "SenderId": host.names.account,
+            "SenderId": names.account,
             "ApproximateFirstReceiveTimestamp": message.first_received_ms.to_string(),
         },
         "messageAttributes": lambda_attributes(&message.attributes),
         "md5OfBody": md5_of(&message.body),
         "eventSource": "aws:sqs",
-        "eventSourceARN": host.names.queue_arn(&mapping.queue),
-        "awsRegion": host.names.region,
+        "eventSourceARN": names.queue_arn(queue),
+        "awsRegion": names.region,
     })
 }

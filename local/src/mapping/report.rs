@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// How a batch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Report {
+pub enum Report {
     /// Everything but these succeeded.
     Failed(BTreeSet<String>),
     /// Nothing succeeded.
@@ -15,7 +15,8 @@ pub(super) enum Report {
 
 /// Reads `batchItemFailures`. As on AWS, an identifier that is empty or none of the batch's fails
 /// the whole batch; an answer without the member is a success.
-pub(super) fn read(answer: &str, identifiers: &BTreeSet<String>) -> Report {
+#[must_use]
+pub fn read(answer: &str, identifiers: &BTreeSet<String>) -> Report {
     let Ok(answer) = serde_json::from_str::<Value>(answer) else {
         return Report::AllFailed;
     };

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::host::{Host, short};
-use crate::template::Schedule;
+use crate::template::{LocalNames, Schedule};
 
 /// How soon after the start a schedule fires first: what a stopped process left is found at once.
 const FIRST_AFTER: Duration = Duration::from_secs(1);
@@ -33,7 +34,8 @@ pub(crate) async fn run(host: Host, schedule: Schedule) {
 /// Invokes the function once, now.
 pub(crate) async fn fire(host: &Host, schedule: &Schedule) {
     let started = Instant::now();
-    let event = event(host, schedule).to_string();
+    let id = crate::random::uuid(&*host.randomness);
+    let event = schedule_event(&host.names, &schedule.name, &id, host.clock.now()).to_string();
     let outcome = match host.functions.invoke(&schedule.package, event).await {
         Ok(_) => "done".to_owned(),
         Err(error) => short(&error),
@@ -47,17 +49,17 @@ pub(crate) async fn fire(host: &Host, schedule: &Schedule) {
 }
 
 /// What EventBridge sends when a rule's time has come.
-fn event(host: &Host, schedule: &Schedule) -> Value {
-    let names = &host.names;
+#[must_use]
+pub fn schedule_event(names: &LocalNames, rule: &str, id: &str, at: Timestamp) -> Value {
     json!({
         "version": "0",
-        "id": crate::random::uuid(&*host.randomness),
+        "id": id,
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": names.account,
-        "time": host.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "time": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "region": names.region,
-        "resources": [names.arn("events", &format!("rule/{}-{}", names.stack, schedule.name))],
+        "resources": [names.arn("events", &format!("rule/{}-{}", names.stack, rule))],
         "detail": {},
     })
 }

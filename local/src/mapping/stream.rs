@@ -179,9 +179,15 @@ fn earliest(first: Option<usize>, second: Option<usize>) -> Option<usize> {
     }
 }
 
+/// What Lambda hands to a function behind a stream.
+#[must_use]
+pub fn stream_event(records: &[StreamRecord]) -> Value {
+    let records: Vec<&Value> = records.iter().map(|record| &record.record).collect();
+    json!({ "Records": records })
+}
+
 async fn once(host: &Host, mapping: &StreamMapping, records: &[StreamRecord]) -> Option<usize> {
-    let event: Vec<&Value> = records.iter().map(|record| &record.record).collect();
-    let event = json!({ "Records": event }).to_string();
+    let event = stream_event(records).to_string();
     let answer = host.functions.invoke(&mapping.package, event).await;
     let answer = match answer {
         Ok(answer) if mapping.reports_failures => answer,

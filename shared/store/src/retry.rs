@@ -3,7 +3,6 @@
 //! The SDK's own retries are off; here is the only loop, because a commit has to be repeated under
 //! the same token and within the time that the invocation has left.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -53,7 +52,8 @@ impl Backoff {
             .saturating_mul(1 << self.attempt.min(DOUBLINGS_MAX))
             .min(DELAY_MAX);
         self.attempt = self.attempt.saturating_add(1);
-        let delay = doubled.share(RandomState::new().hash_one(self.attempt));
+        // Of no use to anybody who guesses it; the SDK draws its own from the same place.
+        let delay = Duration::from_micros(fastrand::u64(..=micros(doubled)));
         if Instant::now()
             .checked_add(delay)
             .is_none_or(|then| then > self.until)
@@ -65,16 +65,8 @@ impl Backoff {
     }
 }
 
-trait Share {
-    /// A part of the duration, as a random number says.
-    fn share(self, random: u64) -> Self;
-}
-
-impl Share for Duration {
-    fn share(self, random: u64) -> Self {
-        let whole = u64::try_from(self.as_micros()).unwrap_or(u64::MAX);
-        Self::from_micros(random.checked_rem(whole.saturating_add(1)).unwrap_or(0))
-    }
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whether the same request may succeed in a moment.
