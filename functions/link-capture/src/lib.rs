@@ -36,7 +36,7 @@ use kith_edge::desk::Desk;
 use kith_edge::http::{Cors, HttpFunction, Request, Router, preflight};
 use kith_edge::limits::{Buckets, OwnBuckets};
 use kith_edge::session::{Gate, deciding};
-use kith_edge::telemetry::Metrics;
+use kith_edge::telemetry::{Metrics, Tally};
 use kith_edge::{Environment, Function, Invocation, StartError};
 use kith_store::Store;
 
@@ -52,6 +52,7 @@ struct LinkCapture {
     gate: Gate,
     token_keys: TokenKeys,
     metrics: Metrics,
+    lost: Tally,
     clicks: Buckets<(Mode, ReferralCode)>,
     clicks_per_link: Limit,
     free_clicks: OwnBuckets<(Mode, ReferralCode)>,
@@ -72,6 +73,7 @@ impl LinkCapture {
             gate: Gate::new(desk, operators, limits),
             token_keys,
             metrics: Metrics::of(environment),
+            lost: Tally::new("ClicksLost"),
             clicks: Buckets::default(),
             clicks_per_link: Limit::new(clicks_per_minute, clicks_per_minute),
             free_clicks: OwnBuckets::new(Limit::new(FREE_CLICKS, FREE_CLICKS)),

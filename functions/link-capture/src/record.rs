@@ -10,7 +10,6 @@ use kith_domain::id::{ClickId, MailId};
 use kith_domain::token::{RefererClass, Touch};
 use kith_edge::Invocation;
 use kith_edge::http::Request;
-use kith_edge::telemetry::Unit;
 use kith_edge::visitor::DayKey;
 use kith_store::StoreError;
 use kith_store::items::ClickItem;
@@ -130,7 +129,7 @@ impl LinkCapture {
 
     /// Counts a click that could not be written.
     pub(crate) fn lose(&self) {
-        self.metrics.put(&[("ClicksLost", 1, Unit::Count)]);
+        self.lost.add(&self.metrics);
     }
 }
 

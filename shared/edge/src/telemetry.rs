@@ -3,8 +3,9 @@
 //! Log lines carry ids, never personal data: no mail address, name, network address, token or body.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -12,6 +13,8 @@ use crate::environment::{Clock, Environment};
 
 /// What the metrics of the bundle stand under.
 const NAMESPACE: &str = "Kith";
+/// How seldom a tally is told.
+const TALLY: SignedDuration = SignedDuration::from_secs(10);
 
 /// Starts logging for this process: JSON lines, level `INFO` and above. A second call has no effect.
 pub fn start() {
@@ -104,6 +107,53 @@ impl Metrics {
     }
 }
 
+/// Counts what may happen thousands of times a second, most of all when everything is too much already: a line for
+/// each would cost more than what is counted. The first is told at once, later ones together, a line each ten seconds.
+///
+/// What an instance has not told when it ends is missing: it is told with the next one, and nobody waits for it.
+#[derive(Debug)]
+pub struct Tally {
+    name: &'static str,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    untold: u64,
+    told_at: Option<Timestamp>,
+}
+
+impl Tally {
+    /// Nothing so far of the metric of this name.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            counted: Mutex::default(),
+        }
+    }
+
+    /// Counts one.
+    pub fn add(&self, metrics: &Metrics) {
+        if let Some(number) = self.count(metrics.clock.now()) {
+            metrics.put(&[(self.name, number, Unit::Count)]);
+        }
+    }
+
+    /// Counts one, and answers how many are to be told now.
+    fn count(&self, now: Timestamp) -> Option<u64> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.untold = counted.untold.saturating_add(1);
+        let is_recent =
+            |told_at| (SignedDuration::ZERO..TALLY).contains(&now.duration_since(told_at));
+        if counted.told_at.is_some_and(is_recent) {
+            return None;
+        }
+        counted.told_at = Some(now);
+        Some(std::mem::take(&mut counted.untold))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,5 +204,23 @@ mod tests {
         );
         let nameless = Environment::of_variables(BTreeMap::new());
         assert_eq!(Metrics::of(&nameless).line(&values), None);
+    }
+
+    /// A link that a million people open at once is refused its clicks from memory; a line for each would be the dearest
+    /// thing about it.
+    #[test]
+    fn what_happens_often_is_told_together() {
+        let tally = Tally::new("ClicksLost");
+        let at = |second: i64| Timestamp::from_second(1_772_366_400 + second).unwrap();
+        assert_eq!(tally.count(at(0)), Some(1));
+        for _ in 0..1_000 {
+            assert_eq!(tally.count(at(0)), None);
+        }
+        assert_eq!(tally.count(at(9)), None);
+        assert_eq!(tally.count(at(10)), Some(1_002));
+        assert_eq!(tally.count(at(15)), None);
+        // A clock that was set back keeps nobody silent.
+        assert_eq!(tally.count(at(3)), Some(2));
+        assert_eq!(tally.count(at(60)), Some(1));
     }
 }
