@@ -20,7 +20,7 @@ mod object;
 mod read;
 mod values;
 
-pub use faults::{FAULTS_MAX, Faults};
+pub use faults::{FAULTS_MAX, Faults, POINTER_BYTES_MAX};
 pub(crate) use object::unknown;
 pub use object::{Member, Object, Patch};
 pub(crate) use read::is_utf8;
