@@ -27,6 +27,7 @@ mod fulfilment;
 mod guards;
 mod headers;
 mod histories;
+mod hostile;
 mod idempotency;
 mod incentives;
 mod internals;

@@ -38,6 +38,7 @@ const MAY_USE: &[(Room, &[Room])] = {
             Tests,
             &[
                 Domain, Contract, Store, Edge, Mail, Connectors, Pages, Post, Function, Local,
+                Tests,
             ],
         ),
         // What others are measured against must not share their code.
@@ -134,7 +135,7 @@ impl Room {
             ["shared", "post"] => Some(Self::Post),
             ["functions", _] => Some(Self::Function),
             ["local"] => Some(Self::Local),
-            ["tests"] => Some(Self::Tests),
+            ["tests"] | ["tests", "hostile"] => Some(Self::Tests),
             ["tests", "floor"] => Some(Self::Floor),
             _ => None,
         }

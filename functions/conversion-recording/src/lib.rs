@@ -12,7 +12,7 @@ mod orders;
 mod parties;
 mod record;
 mod refund;
-mod report;
+pub mod report;
 mod review;
 mod vouchers;
 

@@ -29,7 +29,7 @@ const CODE_CHARS_MAX: usize = 64;
 
 /// A conversion as reported.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub struct Report {
     pub(crate) event: EventName,
     pub(crate) external_id: ExternalId,
     pub(crate) referee: RefereeReport,
@@ -55,7 +55,10 @@ pub(crate) struct RefereeReport {
 
 impl Report {
     /// Reads the body, with every fault at once.
-    pub(crate) fn read(
+    ///
+    /// # Errors
+    /// 413, 415 or 400 for what is no JSON object; 422 with every fault.
+    pub fn read(
         request: &Request,
         program: ProgramId,
         tokens: &TokenKeys,

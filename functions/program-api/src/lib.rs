@@ -31,7 +31,7 @@ mod profile;
 mod programs;
 mod redemptions;
 mod rewards;
-mod scheme;
+pub mod scheme;
 mod simulations;
 mod surveys;
 mod test_clock;

@@ -32,7 +32,7 @@ pub(crate) use self::incentive::{share, some_money};
 ///
 /// # Errors
 /// 422 with every fault.
-pub(crate) fn new_program(
+pub fn new_program(
     mut object: Object,
     mut faults: Faults,
     (id, mode): (ProgramId, Mode),
@@ -75,7 +75,7 @@ pub(crate) fn new_program(
 ///
 /// # Errors
 /// 422 with every fault.
-pub(crate) fn patched(
+pub fn patched(
     mut object: Object,
     mut faults: Faults,
     present: &Program,
@@ -136,7 +136,7 @@ pub(crate) fn fix_shards(program: &mut Program, index: usize, known: u8) -> bool
 ///
 /// # Errors
 /// 422.
-pub(crate) fn check_size(program: &Program) -> Result<(), Problem> {
+pub fn check_size(program: &Program) -> Result<(), Problem> {
     let mut faults = Faults::default();
     size::check(&program.incentives, &mut faults);
     faults.into_result()
