@@ -43,6 +43,7 @@ mod merges;
 #[allow(dead_code, reason = "the benches use more of it")]
 mod meter;
 mod money;
+mod operations;
 mod order_sources;
 mod orders;
 mod payouts;
@@ -50,6 +51,7 @@ mod people;
 mod refunds;
 mod reviews;
 mod rewards;
+mod runbook;
 mod runtime_api;
 mod samples;
 mod shop;
