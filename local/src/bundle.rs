@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::functions::InvocationError;
+use crate::guard::{Actions, OWNER};
 use crate::host::{Duplicates, Host};
 use crate::mail::Mails;
 use crate::mapping::schedule;
@@ -120,11 +121,17 @@ impl Bundle {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.host.names.region.clone()))
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .credentials_provider(Credentials::new(OWNER, OWNER, None, None, OWNER))
             .endpoint_url(&self.services_endpoint)
             .http_client(self.host.services.client())
             .build();
         aws_sdk_dynamodb::Client::from_conf(config)
+    }
+
+    /// What was done under the functions' roles so far, and what they did not allow.
+    #[must_use]
+    pub fn actions(&self) -> Actions {
+        self.host.services.guard.actions()
     }
 
     /// What each queue holds, dead letters included.
@@ -151,6 +158,12 @@ impl Bundle {
             .invoke(package, event.to_string())
             .await?;
         Ok(serde_json::from_str(answer.get())?)
+    }
+
+    /// Has every function do what it does before its first event, as Lambda has it. By itself the
+    /// bundle does not: it has no connections to open.
+    pub async fn warm(&self) {
+        self.host.functions.warm().await;
     }
 
     /// Holds back queues, stream and schedules: all, or what feeds one function. HTTP goes on.

@@ -146,6 +146,12 @@ impl Functions {
         *self.in_flight.borrow()
     }
 
+    pub(crate) async fn warm(&self) {
+        for running in self.running.values() {
+            running.function.warm().await;
+        }
+    }
+
     /// Invokes a function as Lambda does: with a deadline, which ends it.
     ///
     /// # Errors

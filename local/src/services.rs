@@ -1,5 +1,5 @@
 //! The AWS services of this machine behind one door: table, queues and mail, told apart as on AWS
-//! by the request itself.
+//! by the request itself. Before them stands the [`crate::guard`].
 //!
 //! Two ways lead in: the SDK of a function in this process, without sockets ([`Services::client`]),
 //! and a loopback port for functions that run as processes of their own.
@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
+use crate::guard::{Call, Guard};
 use crate::mail::{MailAnswer, Mails};
 use crate::queues::Queues;
 use crate::table::Table;
@@ -30,6 +31,8 @@ pub struct Services {
     pub queues: Queues,
     /// The mail catcher.
     pub mails: Mails,
+    /// Who may ask what of them.
+    pub guard: Guard,
 }
 
 /// The largest request of any of the services: DynamoDB's 16 MB.
@@ -59,6 +62,9 @@ impl Services {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
         if let Some(operation) = target.strip_prefix("DynamoDB_20120810.") {
+            if let Some(refusal) = self.guard.refusal(Call::Table(operation), headers, &body) {
+                return Ok(refusal);
+            }
             let (table, operation) = (self.table.clone(), operation.to_owned());
             let answer = blocking(move || table.call(&operation, &body)).await?;
             return Ok(response(
@@ -68,9 +74,15 @@ impl Services {
             ));
         }
         if let Some(operation) = target.strip_prefix("AmazonSQS.") {
+            if let Some(refusal) = self.guard.refusal(Call::Queue(operation), headers, &body) {
+                return Ok(refusal);
+            }
             return self.answer_queue(operation, body).await;
         }
         if method == Method::POST && path == "/v2/email/outbound-emails" {
+            if let Some(refusal) = self.guard.refusal(Call::Mail, headers, &body) {
+                return Ok(refusal);
+            }
             let mails = self.mails.clone();
             return match blocking(move || mails.send(&body)).await? {
                 MailAnswer::Silence => Err(Silence),
@@ -141,7 +153,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| Silence)
 }
 
-fn response(status: u16, content_type: &'static str, body: String) -> Response<String> {
+pub(crate) fn response(status: u16, content_type: &'static str, body: String) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -51,6 +51,7 @@ mod people;
 mod refunds;
 mod reviews;
 mod rewards;
+mod roles;
 mod runbook;
 mod runtime_api;
 mod samples;

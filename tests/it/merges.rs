@@ -17,7 +17,7 @@ use crate::payouts::{until_killed, work};
 use crate::world::{Answer, Program, World, eur, text};
 
 /// Something of every kind, for both sides; some of it held.
-fn rules() -> Value {
+pub(crate) fn rules() -> Value {
     json!({
         "incentives": [
             {"id": "thank-you", "on": "purchase", "beneficiary": "referrer", "reward": {"kind": "cash", "amount": eur(500)}},
@@ -41,7 +41,7 @@ async fn buy(program: &Program<'_>, order: &str, referrer: &Value, referee: &str
     program.convert(order, body).await.expect(201)
 }
 
-async fn merge(program: &Program<'_>, source: &Value, target: &Value) -> Answer {
+pub(crate) async fn merge(program: &Program<'_>, source: &Value, target: &Value) -> Answer {
     let path = format!("/participants/{}/merge", id(source));
     let body = json!({"into": id(target), "reason": "the same person"});
     program.post(&path, body).await
@@ -98,7 +98,7 @@ async fn nothing_is_left_of(program: &Program<'_>, source: &Value) {
 }
 
 /// Ann and Bea have earned in three units, hold vouchers, were paid, owe, and have spent; Zoe invited Ann.
-async fn story(program: &Program<'_>) -> [Value; 2] {
+pub(crate) async fn story(program: &Program<'_>) -> [Value; 2] {
     let zoe = program.referrer("zoe").await;
     let ann = program.referrer("ann").await;
     let bea = program.referrer("bea").await;

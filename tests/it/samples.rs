@@ -284,7 +284,9 @@ pub(crate) fn read(route: &'static Route, things: &Things) -> Call {
     let mut of = things.of.clone();
     let body = match route.id {
         "search_participants" => Some(json!({"external_id": "ann"})),
-        "simulate" => Some(json!({"incentives": []})),
+        "simulate" => Some(
+            json!({"incentives": [], "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}),
+        ),
         _ => None,
     };
     if route.id == "read_voucher_list" {

@@ -101,6 +101,8 @@ const READERS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// CloudWatch's own bound for what an expression of an alarm may add up.
+const METRICS_MAX: usize = 10;
 /// Wiring is short.
 const MAIN_LINES_MAX: usize = 40;
 
@@ -305,13 +307,27 @@ fn every_package_takes_the_lints_of_the_workspace() {
 
 fn template() -> Template {
     let document = Document::read(EMBEDDED).unwrap();
+    document.resolve(&names(&document)).unwrap()
+}
+
+fn names(document: &Document) -> LocalNames {
     let mut names = LocalNames::new("http://127.0.0.1".to_owned());
     names.secrets = document
         .secrets()
         .into_keys()
         .map(|id| (id, "secret".to_owned()))
         .collect();
-    document.resolve(&names).unwrap()
+    names
+}
+
+/// The properties of every resource of a kind.
+fn resources(kind: &str) -> BTreeMap<String, Value> {
+    let document = Document::read(EMBEDDED).unwrap();
+    let resources = document.resources(&names(&document)).unwrap();
+    let own = resources.into_iter();
+    own.filter(|(_, resource)| resource.kind == kind)
+        .map(|(id, resource)| (id, resource.properties))
+        .collect()
 }
 
 fn folders(of: &str) -> BTreeSet<String> {
@@ -405,6 +421,65 @@ fn no_function_runs_longer_than_a_commit_may_take() {
         longest.unwrap() < std::time::Duration::from_secs(bound),
         "{longest:?}"
     );
+}
+
+/// What an alarm watches: metrics by name, each of whatever its dimension names.
+fn watched(metric: &str) -> BTreeMap<String, Vec<String>> {
+    let mut watched: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (id, resource) in resources("AWS::CloudWatch::Alarm") {
+        let metrics = resource["Metrics"].as_array();
+        assert!(metrics.map_or(1, Vec::len) <= METRICS_MAX + 1, "{id}");
+        let parts = metrics
+            .into_iter()
+            .flatten()
+            .map(|part| &part["MetricStat"]["Metric"]);
+        for part in parts.chain([&resource]) {
+            if part["MetricName"] == metric {
+                let of = part["Dimensions"][0]["Value"].as_str().unwrap();
+                watched.entry(of.to_owned()).or_default().push(id.clone());
+            }
+        }
+    }
+    watched
+}
+
+/// A metric that two alarms have rings twice, and one that none has never does.
+#[test]
+fn every_function_is_watched_by_one_alarm_of_each_kind() {
+    let functions: BTreeSet<String> = resources("AWS::Serverless::Function")
+        .into_keys()
+        .map(|id| format!("kith-{id}"))
+        .collect();
+    for metric in ["Errors", "Throttles"] {
+        let watched = watched(metric);
+        let names: BTreeSet<String> = watched.keys().cloned().collect();
+        assert_eq!(names, functions, "{metric}");
+        for (function, alarms) in watched {
+            assert_eq!(alarms.len(), 1, "{metric} of {function}: {alarms:?}");
+        }
+    }
+}
+
+/// Whatever ends in a queue that no function reads is seen by a person, or by nobody.
+#[test]
+fn every_queue_of_dead_letters_has_its_alarm() {
+    let template = template();
+    let mut dead: BTreeSet<String> = template.queues.keys().cloned().collect();
+    for mapping in &template.queue_mappings {
+        dead.remove(&mapping.queue);
+    }
+    assert_eq!(dead.len(), template.queue_mappings.len() + 1, "{dead:?}");
+    let watched = watched("ApproximateNumberOfMessagesVisible");
+    assert_eq!(watched.keys().cloned().collect::<BTreeSet<_>>(), dead);
+    // And whatever a worker cannot take ends in such a queue, with its own alarm.
+    for mapping in &template.queue_mappings {
+        let redrive = template.queues[&mapping.queue].redrive.as_ref();
+        assert!(
+            redrive.is_some_and(|redrive| dead.remove(&redrive.to)),
+            "{}",
+            mapping.queue
+        );
+    }
 }
 
 /// A `main.rs` that grows hides a use case.

@@ -66,7 +66,7 @@ async fn operations(world: &World) -> Value {
 }
 
 /// Waits until a check holds. For worlds in which something is held back, so that it never settles.
-async fn until<A: Future<Output = bool>>(what: &str, check: impl Fn() -> A) {
+pub(crate) async fn until<A: Future<Output = bool>>(what: &str, check: impl Fn() -> A) {
     for _ in 0..500 {
         if check().await {
             return;

@@ -186,13 +186,15 @@ impl World {
         .await
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until nothing is under way. Nothing was asked for that a role does not allow.
     pub(crate) async fn settle(&self) {
         assert!(
             self.bundle.quiesce(PATIENCE).await,
             "work is left: {:?}",
             self.bundle.depths()
         );
+        let refused = self.bundle.actions().refused;
+        assert!(refused.is_empty(), "the roles do not allow {refused:?}");
     }
 
     /// A test program with these members changed.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::{Bundle, Options, Place, no_steps};
 use crate::functions::Functions;
 use crate::gateway::{self, Front, Routes};
+use crate::guard::Guard;
 use crate::host::{Gate, Host};
 use crate::mail::Mails;
 use crate::mapping;
@@ -120,7 +121,7 @@ impl Parts {
     pub fn new(options: &Options, port: u16, services_endpoint: &str) -> Result<Self, BundleError> {
         let (template, names) = read_template(options, services_endpoint)?;
         let state = State::open(options.place.file("host.db").as_deref())?;
-        let services = open_services(options, &template, &state)?;
+        let services = open_services(options, &template, &names, &state)?;
         let environments = environments(options, &template, &services, port, services_endpoint)?;
         Ok(Self {
             template,
@@ -291,6 +292,7 @@ fn read_template(
 fn open_services(
     options: &Options,
     template: &Template,
+    names: &LocalNames,
     state: &State,
 ) -> Result<Services, BundleError> {
     let location = match options.place.file("table.db") {
@@ -308,6 +310,7 @@ fn open_services(
             randomness(),
         )?,
         mails: Mails::new(state.clone(), clock(), randomness()),
+        guard: Guard::new(template, names.clone()),
     })
 }
 
@@ -342,7 +345,6 @@ fn environments(
     }
     let for_every = [
         ("AWS_REGION", "local"),
-        ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_ENDPOINT_URL_DYNAMODB", services_endpoint),
         ("AWS_ENDPOINT_URL_SQS", services_endpoint),
@@ -361,6 +363,8 @@ fn environments(
             for (name, value) in for_every {
                 variables.insert(name.to_owned(), value.to_owned());
             }
+            // By which the guard knows whose role counts.
+            variables.insert("AWS_ACCESS_KEY_ID".to_owned(), spec.package.clone());
             let client = services.client();
             let client = match &options.wrap_client {
                 Some(wrap) => wrap(&spec.package, client),

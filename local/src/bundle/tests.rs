@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use serde_json::value::RawValue;
 use super::*;
 use crate::functions::Registry;
 use crate::mail::MailFault;
+use crate::roles::Use;
 
 /// A web function that writes, a relay on the stream, a worker on a queue with dead letters.
 const TEMPLATE: &str = r#"
@@ -25,15 +27,29 @@ Resources:
     Type: AWS::SQS::Queue
     Properties: { VisibilityTimeout: 30, RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } }
   Dead: { Type: AWS::SQS::Queue }
+  WebRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - { Effect: Allow, Action: "logs:*", Resource: "*" }
+              - { Effect: Allow, Action: "dynamodb:PutItem", Resource: !GetAtt Table.Arn }
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies: [{ PolicyDocument: { Statement: { Effect: Allow, Action: "*", Resource: "*" } } }]
   Web:
     Type: AWS::Serverless::Function
     Properties:
+      Role: !GetAtt WebRole.Arn
       CodeUri: functions/web
       Events: { Write: { Type: HttpApi, Properties: { Method: POST, Path: "/write/{name}" } } }
   Relay:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: functions/relay
+      Role: !GetAtt Role.Arn
       Events:
         Stream:
           Type: DynamoDB
@@ -49,6 +65,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: functions/worker
+      Role: !GetAtt Role.Arn
       Events: { Queue: { Type: SQS, Properties: { Queue: !GetAtt Work.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } } }
 "#;
 
@@ -71,11 +88,17 @@ impl Function for Tiny {
     }
 }
 
+fn credentials(environment: &Environment) -> Credentials {
+    let variable = |name| environment.variables.get(name).unwrap().clone();
+    let secret = variable("AWS_SECRET_ACCESS_KEY");
+    Credentials::new(variable("AWS_ACCESS_KEY_ID"), secret, None, None, "test")
+}
+
 fn dynamodb(environment: &Environment) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .credentials_provider(credentials(environment))
         .endpoint_url(
             environment
                 .variables
@@ -91,7 +114,7 @@ fn sqs(environment: &Environment) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
         .region(aws_sdk_sqs::config::Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .credentials_provider(credentials(environment))
         .endpoint_url(environment.variables.get("AWS_ENDPOINT_URL_SQS").unwrap())
         .http_client(environment.http_client.clone().unwrap())
         .build();
@@ -330,20 +353,63 @@ async fn faults_of_the_start_say_what_to_do() {
     assert!(error.to_string().contains("32"), "{error}");
 }
 
-/// Functions that are processes of their own reach the same services by a port.
+/// What a role does not name is refused, whatever the code asks for, and noted.
+#[tokio::test]
+async fn a_function_does_what_its_role_allows_and_nothing_else() {
+    use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+
+    let (options, _) = options();
+    let bundle = Bundle::start(options).await.unwrap();
+    let web = bundle.environment("web").unwrap();
+    let read = dynamodb(web).get_item().table_name("kith-Table");
+    let read = read.key("pk", text(Some(&json!("a"))));
+    let error = read.send().await.unwrap_err();
+    assert_eq!(error.code(), Some("AccessDeniedException"));
+    let message = error.message().unwrap();
+    assert!(message.contains("dynamodb:GetItem"), "{message}");
+    let sent = sqs(web).send_message().queue_url("x/kith-Work");
+    let error = sent.message_body("hello").send().await.unwrap_err();
+    assert_eq!(error.code(), Some("AccessDenied"));
+    assert_eq!(post(&bundle, "a").await.status(), 201);
+    assert!(bundle.quiesce(Duration::from_secs(10)).await);
+
+    let actions = bundle.actions();
+    let of_web = |uses: BTreeSet<Use>| {
+        let own = uses.into_iter().filter(|done| done.package == "web");
+        own.map(|done| done.action).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of_web(actions.used),
+        [
+            "dynamodb:PutItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents"
+        ]
+    );
+    assert_eq!(
+        of_web(actions.refused),
+        ["dynamodb:GetItem", "sqs:SendMessage"]
+    );
+}
+
+/// Functions that are processes of their own reach the same services by a port, under their roles.
 #[tokio::test]
 async fn the_services_answer_the_sdks_over_sockets_too() {
     let (options, _) = options();
     let bundle = Bundle::start(options).await.unwrap();
-    let answer = reqwest::Client::new()
-        .post(bundle.services_endpoint())
-        .header("x-amz-target", "AmazonSQS.SendMessage")
-        .header("content-type", "application/x-amz-json-1.0")
-        .body(r#"{"QueueUrl":"x/kith-Dead","MessageBody":"hello"}"#)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
+    for (key, status) in [("relay", 200), ("web", 403), ("nobody", 403)] {
+        let signed = format!("AWS4-HMAC-SHA256 Credential={key}/20260101/local/sqs/aws4_request");
+        let answer = reqwest::Client::new()
+            .post(bundle.services_endpoint())
+            .header("authorization", signed)
+            .header("x-amz-target", "AmazonSQS.SendMessage")
+            .header("content-type", "application/x-amz-json-1.0")
+            .body(r#"{"QueueUrl":"x/kith-Dead","MessageBody":"hello"}"#)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{key}");
+    }
     let depth = bundle.queues().depth("kith-Dead").unwrap();
     assert_eq!(depth.visible, 1);
 }

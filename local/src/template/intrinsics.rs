@@ -9,6 +9,15 @@ use super::{LocalNames, TemplateError};
 /// How deep a template's values and conditions may nest before reading gives up.
 const DEPTH_MAX: usize = 64;
 
+/// Properties by which a resource asks for a name.
+const NAMES: [&str; 5] = [
+    "QueueName",
+    "TableName",
+    "FunctionName",
+    "RoleName",
+    "LogGroupName",
+];
+
 /// Resolves values against a template's parameters, conditions and resources.
 pub(super) struct Resolver<'a> {
     parameters: BTreeMap<&'a str, Value>,
@@ -281,6 +290,9 @@ impl<'a> Resolver<'a> {
             ("AWS::DynamoDB::Table", "Arn") => names.arn("dynamodb", &format!("table/{physical}")),
             ("AWS::DynamoDB::Table", "StreamArn") => names.stream_arn(&physical),
             ("AWS::SecretsManager::Secret", "Id" | "Arn") => names.secret_arn(resource),
+            ("AWS::IAM::Role", "Arn") => names.role_arn(&physical),
+            // As CloudFormation has it: the group with all that is in it.
+            ("AWS::Logs::LogGroup", "Arn") => names.arn("logs", &format!("log-group:{physical}:*")),
             (kind, attribute) => {
                 let service = kind.split("::").nth(1).unwrap_or("unknown").to_lowercase();
                 names.arn(&service, &format!("{physical}/{attribute}"))
@@ -297,7 +309,7 @@ impl<'a> Resolver<'a> {
             ));
         };
         let properties = definition.get("Properties");
-        let named = ["QueueName", "TableName", "FunctionName"]
+        let named = NAMES
             .iter()
             .find_map(|key| properties.and_then(|properties| properties.get(key)));
         match named {

@@ -8,6 +8,7 @@ mod events;
 mod filter;
 mod intrinsics;
 mod read;
+mod roles;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::roles::{Role, Use};
 pub use filter::Filter;
 
 /// The template this host was built with.
@@ -102,6 +104,12 @@ impl LocalNames {
         self.arn("dynamodb", &format!("table/{table}/stream/local"))
     }
 
+    /// A role's ARN.
+    #[must_use]
+    pub fn role_arn(&self, name: &str) -> String {
+        format!("arn:aws:iam::{}:role/{name}", self.account)
+    }
+
     /// A secret's ARN, by its logical id.
     #[must_use]
     pub fn secret_arn(&self, logical_id: &str) -> String {
@@ -134,6 +142,18 @@ impl Document {
         read::secrets(&self.root)
     }
 
+    /// A resource of each id with this machine's names in it: for whoever looks at what this host
+    /// does not run, such as alarms.
+    ///
+    /// # Errors
+    /// Every fault of the resources.
+    pub fn resources(
+        &self,
+        names: &LocalNames,
+    ) -> Result<BTreeMap<String, Resource>, TemplateError> {
+        read::present(&self.root, names)
+    }
+
     /// Resolves the document with this machine's names.
     ///
     /// # Errors
@@ -141,6 +161,17 @@ impl Document {
     pub fn resolve(&self, names: &LocalNames) -> Result<Template, TemplateError> {
         read::template(&self.root, names)
     }
+}
+
+/// A resource, its intrinsic functions resolved to this machine's names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// Such as `AWS::SQS::Queue`.
+    pub kind: String,
+    /// Its `Properties`, an object.
+    pub properties: Value,
+    /// Its `Metadata`, as it is written.
+    metadata: Value,
 }
 
 /// What a generated secret asks for.
@@ -169,6 +200,8 @@ pub struct Template {
     pub schedules: Vec<Schedule>,
     /// The table.
     pub table: TableSpec,
+    /// What Lambda itself does under the functions' roles.
+    pub uses_of_lambda: Vec<Use>,
 }
 
 /// One function.
@@ -184,6 +217,10 @@ pub struct FunctionSpec {
     pub memory_mb: u64,
     /// Environment variables.
     pub variables: BTreeMap<String, String>,
+    /// What it may do.
+    pub role: Role,
+    /// Name of the group that its logs go to.
+    pub log_group: String,
 }
 
 /// One route of the HTTP API.

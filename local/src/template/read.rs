@@ -7,11 +7,24 @@ use serde_json::{Map, Value, json};
 
 use super::intrinsics::{Resolver, text_of};
 use super::{
-    FunctionSpec, LocalNames, QueueSpec, Redrive, SecretSpec, TableSpec, Template, TemplateError,
+    FunctionSpec, LocalNames, QueueSpec, Redrive, Resource, SecretSpec, TableSpec, Template,
+    TemplateError,
 };
+use crate::roles::Role;
 
 /// Lambda's own default timeout.
 const TIMEOUT_SECONDS_DEFAULT: u64 = 3;
+/// What the host runs, and what it must not pass over: policies that are no part of a role.
+const RELEVANT: [&str; 8] = [
+    "AWS::Serverless::Function",
+    "AWS::SQS::Queue",
+    "AWS::DynamoDB::Table",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::IAM::Role",
+    "AWS::IAM::Policy",
+    "AWS::IAM::RolePolicy",
+    "AWS::IAM::ManagedPolicy",
+];
 /// SQS's own default visibility timeout.
 const VISIBILITY_SECONDS_DEFAULT: u64 = 30;
 
@@ -50,6 +63,8 @@ pub(super) fn template(root: &Value, names: &LocalNames) -> Result<Template, Tem
         names,
         globals: Value::Null,
         faults: Vec::new(),
+        roles: BTreeMap::new(),
+        role_of: BTreeMap::new(),
         template: Template {
             functions: BTreeMap::new(),
             routes: Vec::new(),
@@ -63,6 +78,7 @@ pub(super) fn template(root: &Value, names: &LocalNames) -> Result<Template, Tem
                 ttl_attribute: None,
                 has_stream: false,
             },
+            uses_of_lambda: Vec::new(),
         },
         packages: BTreeMap::new(),
     };
@@ -80,10 +96,14 @@ pub(super) fn template(root: &Value, names: &LocalNames) -> Result<Template, Tem
 /// Collects what the template says, and every fault of it.
 pub(super) struct Reader<'a> {
     resolver: Resolver<'a>,
-    names: &'a LocalNames,
+    pub(super) names: &'a LocalNames,
     globals: Value,
     pub(super) faults: Vec<String>,
     pub(super) template: Template,
+    /// Roles by their ARN.
+    pub(super) roles: BTreeMap<String, Role>,
+    /// The ARN of each package's role.
+    pub(super) role_of: BTreeMap<String, String>,
     /// Packages by the name and the ARN of their function.
     pub(super) packages: BTreeMap<String, String>,
 }
@@ -93,41 +113,27 @@ impl Reader<'_> {
         if let Some(globals) = root.get("Globals").and_then(|all| all.get("Function")) {
             self.globals = self.resolved(globals, "Globals.Function");
         }
+        let (resources, faults) = present_and_faults(&self.resolver, root, &RELEVANT);
+        self.faults.extend(faults);
         let mut later = Vec::new();
-        for (id, resource) in resources(root) {
+        for (id, resource) in &resources {
             let at = format!("Resources.{id}");
-            if let Some(condition) = resource.get("Condition").and_then(Value::as_str) {
-                match self.resolver.condition(condition, &at) {
-                    Ok(true) => {}
-                    Ok(false) => continue,
-                    Err(error) => {
-                        self.faults.extend(error.faults);
-                        continue;
-                    }
-                }
-            }
-            let relevant = [
-                "AWS::Serverless::Function",
-                "AWS::SQS::Queue",
-                "AWS::DynamoDB::Table",
-                "AWS::Lambda::EventSourceMapping",
-            ];
-            if !relevant.contains(&kind(resource)) {
-                continue;
-            }
-            let empty = json!({});
-            let properties = resource.get("Properties").unwrap_or(&empty);
-            let properties = self.resolved(properties, &format!("{at}.Properties"));
-            match kind(resource) {
-                "AWS::Serverless::Function" => self.function(id, resource, &properties, &at),
-                "AWS::SQS::Queue" => self.queue(id, &properties, &at),
-                "AWS::DynamoDB::Table" => self.table(id, &properties, &at),
-                _ => later.push((at, properties)),
+            let properties = &resource.properties;
+            match resource.kind.as_str() {
+                "AWS::Serverless::Function" => self.function(id, resource, &at),
+                "AWS::SQS::Queue" => self.queue(id, properties, &at),
+                "AWS::DynamoDB::Table" => self.table(id, properties, &at),
+                "AWS::IAM::Role" => self.role(id, properties, &at),
+                "AWS::Lambda::EventSourceMapping" => later.push((at, properties)),
+                other => self.faults.push(format!(
+                    "{at}: policies stand inside their roles here, not in an {other}"
+                )),
             }
         }
         for (at, properties) in later {
-            self.standalone_mapping(&properties, &at);
+            self.standalone_mapping(properties, &at);
         }
+        self.assign_roles();
     }
 
     fn resolved(&mut self, value: &Value, at: &str) -> Value {
@@ -140,7 +146,7 @@ impl Reader<'_> {
         }
     }
 
-    fn physical_name(&mut self, id: &str, at: &str) -> String {
+    pub(super) fn physical_name(&mut self, id: &str, at: &str) -> String {
         match self.resolver.physical_name(id, at) {
             Ok(name) => name,
             Err(error) => {
@@ -150,9 +156,11 @@ impl Reader<'_> {
         }
     }
 
-    fn function(&mut self, id: &str, resource: &Value, properties: &Value, at: &str) {
+    fn function(&mut self, id: &str, resource: &Resource, at: &str) {
+        let properties = &resource.properties;
         let binary = resource
-            .pointer("/Metadata/BuildProperties/Binary")
+            .metadata
+            .pointer("/BuildProperties/Binary")
             .and_then(Value::as_str);
         let folder = properties
             .get("CodeUri")
@@ -162,12 +170,7 @@ impl Reader<'_> {
             self.faults.push(format!("{at} names no package"));
             return;
         };
-        let setting = |name: &str| {
-            properties
-                .get(name)
-                .or_else(|| self.globals.get(name))
-                .and_then(number)
-        };
+        let setting = |name: &str| setting_of(&self.globals, properties, name).and_then(number);
         let timeout = setting("Timeout").unwrap_or(TIMEOUT_SECONDS_DEFAULT);
         let memory_mb = setting("MemorySize").unwrap_or(128);
         let mut variables = BTreeMap::new();
@@ -182,13 +185,20 @@ impl Reader<'_> {
             self.names.arn("lambda", &format!("{name}/Arn")),
             package.clone(),
         );
+        let log_group = properties.pointer("/LoggingConfig/LogGroup").map(text_of);
+        let log_group = log_group.unwrap_or_else(|| format!("/aws/lambda/{name}"));
         self.packages.insert(name, package.clone());
+        if let Some(role) = setting_of(&self.globals, properties, "Role") {
+            self.role_of.insert(package.clone(), text_of(role));
+        }
         let spec = FunctionSpec {
             logical_id: id.to_owned(),
             package: package.clone(),
             timeout: Duration::from_secs(timeout),
             memory_mb,
             variables,
+            role: Role::default(),
+            log_group,
         };
         if let Some(other) = self.template.functions.insert(package.clone(), spec) {
             self.faults.push(format!(
@@ -341,7 +351,64 @@ impl Reader<'_> {
                 .map(|name| format!("there is no queue {name}")),
         );
         self.faults.extend(faults);
+        if self.faults.is_empty() {
+            self.check_uses_of_lambda();
+        }
     }
+}
+
+/// See [`super::Document::resources`].
+pub(super) fn present(
+    root: &Value,
+    names: &LocalNames,
+) -> Result<BTreeMap<String, Resource>, TemplateError> {
+    let resolver = Resolver::new(root, names)?;
+    let (present, faults) = present_and_faults(&resolver, root, &[]);
+    if faults.is_empty() {
+        Ok(present)
+    } else {
+        Err(TemplateError { faults })
+    }
+}
+
+/// The resources of these kinds, or all of them, whose condition holds.
+fn present_and_faults(
+    resolver: &Resolver<'_>,
+    root: &Value,
+    kinds: &[&str],
+) -> (BTreeMap<String, Resource>, Vec<String>) {
+    let (mut present, mut faults) = (BTreeMap::new(), Vec::new());
+    for (id, resource) in resources(root) {
+        let at = format!("Resources.{id}");
+        let condition = resource.get("Condition").and_then(Value::as_str);
+        let is_there = condition.map_or(Ok(true), |condition| resolver.condition(condition, &at));
+        match is_there {
+            Ok(true) if kinds.is_empty() || kinds.contains(&kind(resource)) => {}
+            Ok(_) => continue,
+            Err(error) => {
+                faults.extend(error.faults);
+                continue;
+            }
+        }
+        let empty = json!({});
+        let properties = resource.get("Properties").unwrap_or(&empty);
+        let properties = resolver.resolve(properties, &format!("{at}.Properties"));
+        let resource = Resource {
+            kind: kind(resource).to_owned(),
+            properties: properties.unwrap_or_else(|error| {
+                faults.extend(error.faults);
+                Value::Null
+            }),
+            metadata: resource.get("Metadata").cloned().unwrap_or_default(),
+        };
+        present.insert(id.clone(), resource);
+    }
+    (present, faults)
+}
+
+/// What a function says itself, or all functions together.
+fn setting_of<'a>(globals: &'a Value, properties: &'a Value, name: &str) -> Option<&'a Value> {
+    properties.get(name).or_else(|| globals.get(name))
 }
 
 fn resources(root: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::roles::{Condition, Operator};
 
 const SMALL: &str = r#"
 Parameters:
@@ -32,11 +33,37 @@ Resources:
       VisibilityTimeout: 60
       RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }
   Dead: { Type: AWS::SQS::Queue }
+  Logs: { Type: AWS::Logs::LogGroup }
+  WorkerRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - { Effect: Allow, Action: ["logs:CreateLogStream", "logs:PutLogEvents"], Resource: !GetAtt Logs.Arn }
+              - Effect: Allow
+                Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+                Resource: !GetAtt Work.Arn
+              - { Effect: Allow, Action: "sqs:SendMessage", Resource: [!GetAtt Dead.Arn] }
+              - Effect: Allow
+                Action: ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+                Resource: !Sub "${Table.Arn}/stream/*"
+              - Effect: Allow
+                Action: ses:SendEmail
+                Resource: "*"
+                Condition: { StringEquals: { "ses:FromAddress": shop@kith.example } }
+  OtherRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument: { Statement: { Effect: Allow, Action: "logs:*", Resource: "*" } }
   Worker:
     Type: AWS::Serverless::Function
     Metadata: { BuildProperties: { Binary: worker } }
     Properties:
       Timeout: 10
+      Role: !GetAtt WorkerRole.Arn
+      LoggingConfig: { LogGroup: !Ref Logs }
       Environment:
         Variables:
           QUEUE: !Ref Work
@@ -67,6 +94,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: functions/other/
+      Role: !GetAtt OtherRole.Arn
       Environment: { Variables: { KEYS: *keys } }
 "#;
 
@@ -132,6 +160,26 @@ fn everything_the_host_runs_is_read() {
     assert_eq!(stream.on_failure.as_deref(), Some("kith-Dead"));
     assert!(!stream.reports_failures);
 
+    assert_eq!(worker.log_group, "kith-Logs");
+    assert_eq!(other.log_group, "/aws/lambda/kith-Other");
+    assert_eq!(worker.role.name, "kith-WorkerRole");
+    let grants: Vec<(&str, &str)> = worker.role.grants().collect();
+    let logs = "arn:aws:logs:local:000000000000:log-group:kith-Logs:*";
+    assert_eq!(grants.len(), 11);
+    assert!(grants.contains(&("logs:PutLogEvents", logs)), "{grants:?}");
+    let mailing = worker.role.statements.last().unwrap();
+    assert_eq!(
+        mailing.conditions,
+        [Condition {
+            operator: Operator::StringEquals,
+            key: "ses:FromAddress".to_owned(),
+            values: vec!["shop@kith.example".to_owned()],
+        }]
+    );
+    let of_lambda = template.uses_of_lambda.iter();
+    let of_lambda = of_lambda.filter(|done| done.package == "worker");
+    assert_eq!(of_lambda.count(), 2 + 3 + 4 + 1);
+
     assert_eq!(template.schedules.len(), 1);
     assert_eq!(template.table.ttl_attribute.as_deref(), Some("expires_at"));
 }
@@ -158,6 +206,82 @@ fn faults_are_told_together_and_with_their_place() {
         .resolve(&names())
         .unwrap_err();
     assert_eq!(error.faults.len(), 2, "{error}");
+}
+
+/// What cannot be decided is not guessed, and a mapping that AWS would not make is not made here.
+#[test]
+fn roles_that_are_not_understood_or_too_small_are_faults() {
+    for (from, to, fault) in [
+        (
+            "StringEquals",
+            "IpAddress",
+            "the operator IpAddress is not known here",
+        ),
+        (
+            "ses:FromAddress",
+            "ses:Recipients",
+            "the key ses:Recipients is not known here",
+        ),
+        (
+            "Action: ses:SendEmail",
+            "NotAction: ses:SendEmail",
+            "NotAction is not understood here",
+        ),
+        (
+            "Action: ses:SendEmail",
+            "Sid: Mail",
+            "a statement has an effect, actions and resources",
+        ),
+        (
+            "shop@kith.example",
+            "'${aws:username}'",
+            "variables are not known here",
+        ),
+        (
+            "      Role: !GetAtt OtherRole.Arn\n",
+            "",
+            "Resources.Other: its role is none of this template",
+        ),
+        (
+            "  OtherRole:\n    Type: AWS::IAM::Role\n    Properties:\n",
+            "  OtherRole:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: [x]\n",
+            "Resources.OtherRole: ManagedPolicyArns is not understood here",
+        ),
+        (
+            "Logs: { Type: AWS::Logs::LogGroup }",
+            "Logs: { Type: AWS::Logs::LogGroup }\n  Wide: { Type: AWS::IAM::Policy }",
+            "policies stand inside their roles here, not in an AWS::IAM::Policy",
+        ),
+        (
+            "\"sqs:DeleteMessage\", ",
+            "",
+            "the role of worker does not allow sqs:DeleteMessage on arn:aws:sqs:local:000000000000:kith-Work",
+        ),
+        (
+            "Action: \"sqs:SendMessage\"",
+            "Action: \"sqs:PurgeQueue\"",
+            "the role of worker does not allow sqs:SendMessage on arn:aws:sqs:local:000000000000:kith-Dead",
+        ),
+        (
+            "\"dynamodb:GetRecords\", ",
+            "",
+            "the role of worker does not allow dynamodb:GetRecords on",
+        ),
+        (
+            "Action: \"logs:*\"",
+            "Action: \"logs:PutLogEvents\"",
+            "the role of other does not allow logs:CreateLogStream on",
+        ),
+    ] {
+        let broken = SMALL.replace(from, to);
+        assert_ne!(broken, SMALL, "{from}");
+        let document = Document::read(&broken).unwrap();
+        let faults = document.resolve(&names()).unwrap_err().faults;
+        let [only] = faults.as_slice() else {
+            panic!("{to}: {faults:?}");
+        };
+        assert!(only.contains(fault), "{only}");
+    }
 }
 
 #[test]
