@@ -16,6 +16,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::guard::{Call, Guard};
 use crate::mail::{MailAnswer, Mails};
@@ -146,10 +147,13 @@ impl Services {
 }
 
 /// The databases block, for microseconds in memory and for an `fsync` on disk: off the threads
-/// that serve.
+/// that serve. Where there is one thread only, a simulation has it wait.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Silence> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work).await.map_err(|_| Silence)
 }
 

@@ -44,12 +44,23 @@ struct Deliverer {
 /// # Errors
 /// [`StartError::Configuration`] with every fault.
 pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartError> {
+    function_that_posts(environment, Messenger::new)
+}
+
+/// The same, with a messenger of one's own for as far as the bundle reaches.
+///
+/// # Errors
+/// [`StartError::Configuration`] with every fault.
+pub fn function_that_posts(
+    environment: &Environment,
+    messenger: impl FnOnce(Reach) -> Messenger,
+) -> Result<Box<dyn Function>, StartError> {
     let mut variables = Variables::of(environment);
     let table = variables.required("KITH_TABLE");
     let url = variables.parsed("KITH_PUBLIC_URL", str::parse::<Origin>);
     let connection = Connection::of(&mut variables);
     let (table, url, connection) = variables.finish((table, url, connection))?;
-    let messenger = Messenger::new(Reach::of_bundle(url.is_plain_http()));
+    let messenger = messenger(Reach::of_bundle(url.is_plain_http()));
     let ready = messenger.client().map(|_| ());
     ready.map_err(|error| StartError::Configuration(vec![error.to_string()]))?;
     let deliverer = Arc::new(Deliverer {

@@ -56,6 +56,17 @@ struct Worker {
 /// # Errors
 /// [`StartError::Configuration`] with every fault.
 pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartError> {
+    function_that_posts(environment, Messenger::new)
+}
+
+/// The same, with a messenger of one's own for as far as the bundle reaches.
+///
+/// # Errors
+/// [`StartError::Configuration`] with every fault.
+pub fn function_that_posts(
+    environment: &Environment,
+    messenger: impl FnOnce(Reach) -> Messenger,
+) -> Result<Box<dyn Function>, StartError> {
     let mut variables = Variables::of(environment);
     let found = (
         variables.required("KITH_TABLE"),
@@ -65,7 +76,7 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
     let (table, url, connection) = variables.finish(found)?;
     let worker = Arc::new(Worker {
         desk: Desk::new(environment, Store::new(connection.dynamodb(), &table)),
-        messenger: Messenger::new(Reach::of_bundle(url.is_plain_http())),
+        messenger: messenger(Reach::of_bundle(url.is_plain_http())),
         metrics: Metrics::of(environment),
     });
     let function = SqsFunction::new(move |message, invocation| {

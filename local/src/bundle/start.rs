@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ const KEY_LENGTH_MIN: usize = 32;
 const PATIENCE_LOOKS: u32 = 20;
 /// See [`PATIENCE_LOOKS`].
 const PATIENCE_STEP: Duration = Duration::from_millis(50);
+
+/// Bundles in memory that were made in this process: each has a name of its own, even where the random bytes are
+/// the same.
+static BUNDLES: AtomicU64 = AtomicU64::new(0);
 
 /// A function and what the template says of it.
 type Constructed = (FunctionSpec, Box<dyn Function>);
@@ -297,7 +302,10 @@ fn open_services(
 ) -> Result<Services, BundleError> {
     let location = match options.place.file("table.db") {
         Some(path) => Location::File(path),
-        None => Location::Memory(crate::random::uuid(&*options.randomness)),
+        None => Location::Memory(format!(
+            "bundle-{}",
+            BUNDLES.fetch_add(1, Ordering::Relaxed)
+        )),
     };
     let clock = || Arc::clone(&options.clock);
     let randomness = || Arc::clone(&options.randomness);

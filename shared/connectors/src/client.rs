@@ -22,13 +22,12 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::destination::{Destination, Reach};
-use crate::resolver::{Resolve, SystemResolver};
+use crate::internet::{Internet, Stream, SystemInternet};
 use crate::retry_after::RetryAfter;
 
 /// The longest head of an answer, in bytes.
@@ -162,7 +161,7 @@ pub struct NoRoots;
 #[derive(Clone)]
 pub struct Client {
     reach: Reach,
-    resolver: Arc<dyn Resolve>,
+    internet: Arc<dyn Internet>,
     tls: Arc<ClientConfig>,
 }
 
@@ -173,23 +172,23 @@ impl Client {
     /// # Errors
     /// [`NoRoots`]; not for [`Reach::LocalToo`], which does without TLS on this machine.
     pub fn new(reach: Reach) -> Result<Self, NoRoots> {
-        Self::with_resolver(reach, Arc::new(SystemResolver))
+        Self::over(reach, Arc::new(SystemInternet))
     }
 
-    /// The same with a resolver of one's own. Its addresses are checked like the system's.
+    /// The same over an internet of one's own. Its addresses are checked like the system's.
     ///
     /// # Errors
     /// [`NoRoots`].
-    pub fn with_resolver(reach: Reach, resolver: Arc<dyn Resolve>) -> Result<Self, NoRoots> {
+    pub fn over(reach: Reach, internet: Arc<dyn Internet>) -> Result<Self, NoRoots> {
         let mut roots = RootCertStore::empty();
         // Some of a system's files may be unreadable or outdated; one good root is what it takes.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::with_roots(reach, resolver, roots)
+        Self::with_roots(reach, internet, roots)
     }
 
     fn with_roots(
         reach: Reach,
-        resolver: Arc<dyn Resolve>,
+        internet: Arc<dyn Internet>,
         roots: RootCertStore,
     ) -> Result<Self, NoRoots> {
         if roots.is_empty() && reach == Reach::Public {
@@ -204,9 +203,15 @@ impl Client {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             reach,
-            resolver,
+            internet,
             tls: Arc::new(tls),
         })
+    }
+
+    /// How far it reaches.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// Whether a destination would be called as things are now: looks its host up and checks the addresses, but calls
@@ -262,7 +267,9 @@ impl Client {
         let connected_by = deadline(began, limits.connect.min(limits.total));
         let answered_by = deadline(began, limits.total);
         let addresses = self.addresses(destination, connected_by).await?;
-        let stream = connect(&addresses, destination.port(), connected_by).await?;
+        let stream = self
+            .connect(&addresses, destination.port(), connected_by)
+            .await?;
         let request = request(destination, headers, body);
         if destination.is_secure() {
             let stream = self.secure(destination, stream, connected_by).await?;
@@ -286,7 +293,7 @@ impl Client {
         let found = match destination.literal() {
             Some(address) => vec![address],
             None => {
-                let looked_up = self.resolver.resolve(destination.host());
+                let looked_up = self.internet.resolve(destination.host());
                 timeout_at(deadline, looked_up)
                     .await
                     .map_err(|_| NoAddress::TimedOut)?
@@ -307,10 +314,34 @@ impl Client {
         Ok(allowed)
     }
 
+    /// Tries one address after the other. Each gets its share of the time that is left, so that one that is silent does not
+    /// take it from the others.
+    async fn connect(
+        &self,
+        addresses: &[IpAddr],
+        port: u16,
+        deadline: Instant,
+    ) -> Result<Box<dyn Stream>, End> {
+        let mut end = End::Refused;
+        for (address, others) in addresses.iter().zip((1..=addresses.len()).rev()) {
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
+            let share = u32::try_from(others).ok().and_then(|n| left.checked_div(n));
+            let until = now.checked_add(share.unwrap_or(left)).unwrap_or(deadline);
+            let connected = self.internet.connect(SocketAddr::new(*address, port));
+            match timeout_at(until, connected).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(_)) => {}
+                Err(_) => end = End::TimedOut(Phase::Connecting),
+            }
+        }
+        Err(end)
+    }
+
     async fn secure(
         &self,
         destination: &Destination,
-        stream: TcpStream,
+        stream: Box<dyn Stream>,
         deadline: Instant,
     ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, End> {
         let name = match destination.literal() {
@@ -330,7 +361,7 @@ impl fmt::Debug for Client {
         formatter
             .debug_struct("Client")
             .field("reach", &self.reach)
-            .field("resolver", &self.resolver)
+            .field("internet", &self.internet)
             .finish_non_exhaustive()
     }
 }
@@ -356,30 +387,6 @@ impl From<NoAddress> for End {
 fn deadline(began: Instant, after: Duration) -> Instant {
     const DAY: Duration = Duration::from_secs(24 * 3_600);
     began.checked_add(after.min(DAY)).unwrap_or(began)
-}
-
-/// Tries one address after the other. Each gets its share of the time that is left, so that one that is silent does not take
-/// it from the others.
-async fn connect(addresses: &[IpAddr], port: u16, deadline: Instant) -> Result<TcpStream, End> {
-    let mut end = End::Refused;
-    for (address, others) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let now = Instant::now();
-        let left = deadline.saturating_duration_since(now);
-        let share = u32::try_from(others).ok().and_then(|n| left.checked_div(n));
-        let until = now.checked_add(share.unwrap_or(left)).unwrap_or(deadline);
-        match timeout_at(until, TcpStream::connect(SocketAddr::new(*address, port))).await {
-            Ok(Ok(stream)) => {
-                // One write makes one packet: a message is small, and nothing follows it.
-                return stream
-                    .set_nodelay(true)
-                    .map(|()| stream)
-                    .map_err(|_| End::Broken);
-            }
-            Ok(Err(_)) => {}
-            Err(_) => end = End::TimedOut(Phase::Connecting),
-        }
-    }
-    Err(end)
 }
 
 fn request(destination: &Destination, mut headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {

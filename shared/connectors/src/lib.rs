@@ -16,15 +16,15 @@
 mod address;
 mod client;
 mod destination;
+mod internet;
 mod messenger;
 pub mod orders;
-mod resolver;
 mod retry_after;
 pub mod signing;
 
 pub use address::is_public;
 pub use client::{Answer, Client, Delivery, End, Limits, NoRoots, Phase, Unreachable};
 pub use destination::{BadDestination, DESTINATION_BYTES_MAX, Destination, Reach};
+pub use internet::{Connecting, Internet, Resolving, Stream, SystemInternet};
 pub use messenger::{Message, Messenger, Posted, Unsent};
-pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use retry_after::RetryAfter;

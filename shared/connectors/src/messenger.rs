@@ -115,6 +115,16 @@ impl Messenger {
         }
     }
 
+    /// A messenger that posts by this client.
+    #[must_use]
+    pub fn over(client: Client) -> Self {
+        Self {
+            reach: client.reach(),
+            limits: Limits::default(),
+            client: OnceLock::from(client),
+        }
+    }
+
     /// How long a call may take, all of it.
     #[must_use]
     pub fn patience(&self) -> Duration {

@@ -135,7 +135,7 @@ pub struct Conversion {
     /// Which qualified conversion of its event it is for the referee; `None` unless qualified.
     pub number: Option<u64>,
     /// Which distinct qualified referee it made the referee for the referrer, if it was their first
-    /// qualified conversion. A number is given out once.
+    /// qualified conversion. A number is given out once where a rule of the event rests on it.
     pub referral_number: Option<u64>,
     /// How many of the referrer's referees stood qualified when it was recorded, this one included.
     pub referees: Option<u64>,

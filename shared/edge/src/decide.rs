@@ -1,7 +1,6 @@
 //! Deciding again, for workers: when somebody wrote between the reading and the writing.
 
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use kith_store::item::CorruptItem;
@@ -23,8 +22,7 @@ pub(crate) async fn let_others_pass(lost: u8) {
     let longest = WAIT.saturating_mul(4_u32.saturating_pow(u32::from(lost)));
     let longest = longest.min(WAIT_MAX);
     let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
-    let random = RandomState::new().hash_one(lost);
-    let part = random.checked_rem(longest.max(1)).unwrap_or(0);
+    let part = fastrand::u64(..longest.max(1));
     tokio::time::sleep(Duration::from_micros(part)).await;
 }
 

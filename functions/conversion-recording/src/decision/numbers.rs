@@ -7,7 +7,7 @@ use kith_store::{Commit, Count, CountGuard};
 
 use crate::parties::Referee;
 
-/// The counter of a referrer's distinct qualified referees: ordinals, never given out twice.
+/// The counter of a referrer's distinct qualified referees: ordinals, never given out twice where a rule rests on them.
 pub(crate) const REFEREES: &str = "referees";
 
 /// The numbers of a conversion, and the counters that they were read from.

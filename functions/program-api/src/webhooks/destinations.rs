@@ -59,7 +59,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    use kith_connectors::{Resolve, Resolving};
+    use kith_connectors::{Internet, Resolving};
 
     use super::*;
 
@@ -67,7 +67,7 @@ mod tests {
     #[derive(Debug)]
     struct Knows(Vec<IpAddr>);
 
-    impl Resolve for Knows {
+    impl Internet for Knows {
         fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
             Box::pin(async { Ok(self.0.clone()) })
         }
@@ -75,7 +75,7 @@ mod tests {
 
     async fn saved(reach: Reach, url: &str, addresses: &[&str]) -> Result<(), String> {
         let known = addresses.iter().map(|address| address.parse().unwrap());
-        let client = Client::with_resolver(reach, Arc::new(Knows(known.collect()))).unwrap();
+        let client = Client::over(reach, Arc::new(Knows(known.collect()))).unwrap();
         let destinations = Destinations {
             reach,
             client: OnceCell::new_with(Some(client)),

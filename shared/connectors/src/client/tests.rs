@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::resolver::Resolving;
+use crate::internet::Resolving;
 
 /// For calls that end by themselves: no test waits so long.
 const PATIENT: Limits = Limits {
@@ -156,7 +156,7 @@ impl Names {
     }
 }
 
-impl Resolve for Names {
+impl Internet for Names {
     fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut answers = self.answers.lock().unwrap();
@@ -175,7 +175,7 @@ struct Broken {
     hangs: bool,
 }
 
-impl Resolve for Broken {
+impl Internet for Broken {
     fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
         let hangs = self.hangs;
         Box::pin(async move {
@@ -191,7 +191,7 @@ fn at(url: &str) -> Destination {
     Destination::parse(url, Reach::LocalToo).unwrap()
 }
 
-fn client(resolver: Arc<dyn Resolve>) -> Client {
+fn client(resolver: Arc<dyn Internet>) -> Client {
     Client::with_roots(Reach::LocalToo, resolver, RootCertStore::empty()).unwrap()
 }
 
@@ -613,7 +613,7 @@ async fn names_that_lead_nowhere_are_told_apart() {
     let destination = at("https://hooks.example.com/");
     for (resolver, end, unreachable) in [
         (
-            Names::new(&[&[]]) as Arc<dyn Resolve>,
+            Names::new(&[&[]]) as Arc<dyn Internet>,
             End::NotResolved,
             Unreachable::NotResolved,
         ),

@@ -1,0 +1,185 @@
+//! Seeded histories of the whole bundle on a cloud that misbehaves, and what has to be true of each.
+//!
+//! `cargo test -p kith-tests --test chaos` runs some, and looks for bugs that were put in. To run long:
+//! `cargo test --release -p kith-tests --test chaos -- --seed 1 --histories 10000`. docs/CHAOS.md tells more.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops on the first surprise, and tells what it saw"
+)]
+
+mod arguments;
+mod audit;
+mod clock;
+mod cloud;
+mod dice;
+mod endpoint;
+mod fault;
+mod gate;
+mod history;
+mod people;
+mod sabotage;
+mod search;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::arguments::{Arguments, Task};
+use crate::history::{Outcome, Plan};
+use crate::sabotage::Sabotage;
+use crate::search::{Totals, in_parallel};
+
+/// Histories of one run of the tests.
+const HISTORIES: u64 = 12;
+/// Seeds that are run twice.
+const REPLAYED: u64 = 2;
+/// Histories in which each bug that shows soon has to be found.
+const HISTORIES_FOR_A_BUG: u64 = 60;
+
+fn main() -> ExitCode {
+    let good = match Arguments::read(std::env::args_os().skip(1)) {
+        Err(fault) => {
+            println!("{fault}");
+            false
+        }
+        Ok(Arguments {
+            task: Task::Nothing,
+            ..
+        }) => true,
+        Ok(Arguments {
+            task: Task::Test, ..
+        }) => histories(0, HISTORIES) & replays() & bugs(&Sabotage::SOON, HISTORIES_FOR_A_BUG),
+        Ok(Arguments {
+            task: Task::Histories,
+            seed,
+            histories,
+        }) => self::histories(seed, histories),
+        Ok(Arguments {
+            task: Task::Bugs,
+            histories,
+            ..
+        }) => bugs(&Sabotage::ALL, histories),
+        Ok(Arguments {
+            task: Task::Trace,
+            seed,
+            ..
+        }) => trace(seed),
+    };
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs histories until one fails, and cuts that one to its shortest prefix that fails.
+fn histories(seed: u64, histories: u64) -> bool {
+    let began = Instant::now();
+    let mut totals = Totals::default();
+    let failed = in_parallel(
+        seed..seed.saturating_add(histories),
+        Plan::of,
+        |_, outcome| {
+            totals.add(outcome);
+            !outcome.findings.is_empty()
+        },
+    );
+    totals.print(began.elapsed());
+    let Some((plan, outcome)) = failed else {
+        return true;
+    };
+    println!("\nseed {} fails:", plan.seed);
+    print_findings(&outcome);
+    println!("\ncutting it to the shortest prefix that fails …");
+    let turns = 0..=u64::try_from(outcome.busy).unwrap();
+    let cut = |turns| Plan {
+        turns: usize::try_from(turns).unwrap(),
+        ..plan
+    };
+    let shortest = in_parallel(*turns.start()..*turns.end() + 1, cut, |_, outcome| {
+        !outcome.findings.is_empty()
+    });
+    match shortest {
+        Some((plan, _)) => {
+            print_trace(plan);
+        }
+        None => println!("no prefix of it fails"),
+    }
+    false
+}
+
+/// Whether a seed is the same history each time.
+fn replays() -> bool {
+    let mut same = true;
+    for seed in 0..REPLAYED {
+        let outcomes = [(); 2].map(|()| history::run(Plan::of(seed)));
+        if outcomes[0].trace != outcomes[1].trace || outcomes[0].findings != outcomes[1].findings {
+            println!("seed {seed} is not the same history twice");
+            same = false;
+        }
+    }
+    println!("\n{REPLAYED} seeds replayed");
+    same
+}
+
+/// Puts each bug in, and runs histories until it shows.
+fn bugs(bugs: &[Sabotage], histories: u64) -> bool {
+    println!("\nbug                  histories  found by");
+    let mut all = true;
+    for bug in bugs.iter().copied() {
+        let with = |seed| Plan {
+            sabotage: Some(bug),
+            ..Plan::of(seed)
+        };
+        let found = in_parallel(0..histories, with, |_, outcome| {
+            !outcome.findings.is_empty()
+        });
+        match found {
+            Some((plan, outcome)) => {
+                println!(
+                    "{:<20} {:>9}  {}",
+                    bug.to_string(),
+                    plan.seed + 1,
+                    outcome.findings[0]
+                );
+            }
+            None => {
+                println!("{:<20} {:>9}  NOT FOUND", bug.to_string(), histories);
+                all = false;
+            }
+        }
+    }
+    all
+}
+
+fn trace(seed: u64) -> bool {
+    print_trace(Plan::of(seed))
+}
+
+fn print_trace(plan: Plan) -> bool {
+    let outcome = history::run(Plan {
+        keeps_trace: true,
+        ..plan
+    });
+    for line in &outcome.lines {
+        println!("{line}");
+    }
+    println!(
+        "\nseed {}, {} turns:",
+        plan.seed,
+        outcome.busy.min(plan.turns)
+    );
+    print_findings(&outcome);
+    outcome.findings.is_empty()
+}
+
+fn print_findings(outcome: &Outcome) {
+    for finding in &outcome.findings {
+        println!("  {finding}");
+    }
+}

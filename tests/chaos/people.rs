@@ -1,0 +1,402 @@
+//! What shops, owners and people do: each as a client that tries again when it hears nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kith_local::gateway::Answer;
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, Request};
+use crate::dice::Dice;
+use crate::endpoint;
+use crate::fault::Fault;
+
+/// How long a client waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// Something that a client was told has happened: it has to be there at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    /// What kind of item it is.
+    pub(crate) kind: &'static str,
+    /// Its id.
+    pub(crate) id: String,
+    /// What the client called it, if it did.
+    pub(crate) name: Option<String>,
+}
+
+/// What those who take part know.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) program: String,
+    pub(crate) key: String,
+    pub(crate) is_live: bool,
+    people: Vec<Value>,
+    tokens: Vec<String>,
+    orders: Vec<String>,
+    refunds: Vec<String>,
+    pub(crate) acknowledged: Vec<Acknowledged>,
+}
+
+/// Everybody who takes part in a history. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct People {
+    cloud: Cloud,
+    book: Arc<Mutex<Book>>,
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a text: {value}"))
+}
+
+fn eur(amount: usize) -> Value {
+    json!({"amount": amount, "currency": "EUR"})
+}
+
+fn json_of(answer: &Answer) -> Value {
+    serde_json::from_slice(answer.body()).unwrap_or_default()
+}
+
+/// Rules of every kind, some of them with bounds that are soon reached.
+fn rules(dice: &mut Dice) -> Value {
+    let mut rules = vec![
+        json!({"id": "share", "on": "purchase", "beneficiary": "referrer",
+            "reward": {"kind": "percentage", "basis_points": 500 + dice.roll(2_000), "maximum": eur(900)},
+            "limits": {"per_referrer_per_month": 1 + dice.roll(3)}}),
+        json!({"id": "points", "on": "purchase", "beneficiary": "referee", "expires_after_days": 40,
+            "reward": {"kind": "points", "points": 70}, "conditions": {"minimum_amount": eur(1_500)}}),
+        json!({"id": "above", "on": "purchase", "beneficiary": {"upline": 1},
+            "reward": {"kind": "cash", "amount": eur(200)}, "limits": {"budget": eur(200 + 200 * dice.roll(3))}}),
+        json!({"id": "five-off", "on": "purchase", "beneficiary": "referrer",
+            "reward": {"kind": "discount", "amount": eur(500)}, "conditions": {"referral_number": {"every": 2}}}),
+        json!({"id": "cake", "on": "purchase", "beneficiary": "referrer", "on_refund": "proportional",
+            "reward": {"kind": "free_product", "sku": "CAKE", "quantity": 3}, "conditions": {"minimum_amount": eur(6_000)}}),
+        json!({"id": "thanks", "on": "purchase", "beneficiary": "referrer",
+            "reward": {"kind": "cash", "amount": eur(500)}, "conditions": {"first_conversion_only": true}}),
+        json!({"id": "welcome", "on": "lead", "beneficiary": "referee",
+            "reward": {"kind": "cash", "amount": eur(300)}, "limits": {"per_referee": 1, "budget_per_month": eur(300 + 300 * dice.roll(2))}}),
+    ];
+    while rules.len() > 3 && !dice.once_in(4) {
+        rules.remove(dice.roll(rules.len()));
+    }
+    rules.into()
+}
+
+impl People {
+    /// A program with three people in it, one brought by the other. Nothing fails meanwhile.
+    pub(crate) async fn settle_in(cloud: &Cloud, mut dice: Dice) -> Self {
+        let is_live = dice.once_in(2);
+        let name = if is_live {
+            "KITH_OPERATOR_KEY"
+        } else {
+            "KITH_TEST_OPERATOR_KEY"
+        };
+        let people = Self {
+            cloud: cloud.clone(),
+            book: Arc::new(Mutex::new(Book {
+                key: cloud.operator_key(name),
+                is_live,
+                ..Book::default()
+            })),
+        };
+        let program = json!({
+            "name": "Joe's Artisan Bakery", "destination_url": "https://bakery.example/welcome",
+            "incentives": rules(&mut dice), "hold_days": dice.roll(3),
+            "surveys": [{"id": "after-reward", "on": "reward.issued", "to": "referrer", "delay_hours": dice.roll(30)}],
+        });
+        let made = people.must("POST", "/v1/programs", program).await;
+        people.book().program = text(&made["id"]).to_owned();
+        for name in ["ann", "bob", "cleo"] {
+            let mut body = json!({"external_id": name, "email": format!("{name}@example.com"),
+                "consent": {"surveys": true}});
+            if let Some(above) = people.book().people.last() {
+                body["referred_by"] = above["id"].clone();
+            }
+            let path = people.path("/participants");
+            let person = people.must("POST", &path, body).await;
+            people.book().people.push(person);
+        }
+        let path = people.path("/webhooks");
+        let body = json!({"url": endpoint::URL, "types": []});
+        people.must("POST", &path, body).await;
+        people
+    }
+
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("/v1/programs/{}{rest}", self.book().program)
+    }
+
+    fn request(&self, method: &'static str, path: &str, body: Option<Value>) -> Request {
+        Request {
+            method,
+            path: path.to_owned(),
+            key: path.starts_with("/v1").then(|| self.book().key.clone()),
+            idempotency_key: None,
+            body,
+            from: 1,
+        }
+    }
+
+    async fn must(&self, method: &'static str, path: &str, body: Value) -> Value {
+        let request = self.request(method, path, Some(body));
+        let answer = self.cloud.call(&request).await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {:?}", answer.body());
+        json_of(&answer)
+    }
+
+    /// Moves a test program's clock, once nothing fails any more.
+    pub(crate) async fn advance(&self, days: usize) -> Value {
+        let path = self.path("/test-clock/advance");
+        self.must("POST", &path, json!({"seconds": days * 86_400}))
+            .await
+    }
+
+    /// Calls until there is an answer that settles it, or patience ends. Sometimes twice at the same time.
+    async fn call(&self, dice: &mut Dice, request: &Request) -> Option<(u16, Value)> {
+        let tries = dice.roll(5);
+        if dice.once_in(7) && !self.cloud.is_calm() {
+            self.cloud.gate().note(Fault::SentTwice);
+            let twin = self.patiently(request, tries);
+            let (first, second) = tokio::join!(self.patiently(request, tries), twin);
+            return first.or(second);
+        }
+        self.patiently(request, tries).await
+    }
+
+    async fn patiently(&self, request: &Request, tries: usize) -> Option<(u16, Value)> {
+        for _ in 0..=tries {
+            if let Ok(answer) = self.cloud.call(request).await {
+                let status = answer.status().as_u16();
+                let body = json_of(&answer);
+                let what = format!("{} {}", request.method, request.path);
+                if status == 500 && body.get("code").is_some() {
+                    self.cloud.gate().find(format!("{what}: {body}"));
+                }
+                if status < 500 && status != 429 {
+                    let allowed = status < 400 || matches!(status, 404 | 409 | 410);
+                    if !allowed {
+                        self.cloud.gate().find(format!("{what}: {status} {body}"));
+                    }
+                    return Some((status, body));
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        None
+    }
+
+    /// A call that makes something: who is told that it was made relies on it.
+    async fn make(
+        &self,
+        dice: &mut Dice,
+        kind: &'static str,
+        name: Option<&str>,
+        request: &Request,
+    ) -> Option<Value> {
+        let (status, body) = self.call(dice, request).await?;
+        if status >= 300 {
+            return None;
+        }
+        let acknowledged = Acknowledged {
+            kind,
+            id: text(&body["id"]).to_owned(),
+            name: name.map(str::to_owned),
+        };
+        self.book().acknowledged.push(acknowledged);
+        Some(body)
+    }
+
+    /// Somebody does something.
+    pub(crate) async fn act(self, number: usize, mut dice: Dice) {
+        match dice.roll(19) {
+            0..=4 | 16.. => self.buy(&mut dice, number).await,
+            5 | 6 => self.click(&mut dice).await,
+            7 | 8 => self.refund(&mut dice, number).await,
+            9 => self.reverse(&mut dice).await,
+            10 => self.join(&mut dice, number).await,
+            11 => self.pay(&mut dice).await,
+            12 | 13 => self.decide(&mut dice, number).await,
+            14 => self.answer(&mut dice).await,
+            15 if self.book().is_live => self.buy(&mut dice, number).await,
+            15 => self.turn_the_clock(&mut dice).await,
+        }
+    }
+
+    async fn click(&self, dice: &mut Dice) {
+        let person = dice.pick(&self.book().people).unwrap().clone();
+        let (_, path) = text(&person["link"])
+            .split_once("8787")
+            .map(|(host, path)| (host.to_owned(), path.to_owned()))
+            .unwrap();
+        let mut request = self.request("GET", &path, None);
+        request.from = u8::try_from(2 + dice.roll(4)).unwrap();
+        // Whoever follows a link does not try again by a program's rules.
+        let Ok(answer) = self.cloud.call(&request).await else {
+            return;
+        };
+        let location = answer.headers().get("location");
+        let location = location.map(|value| value.to_str().unwrap().to_owned());
+        let token = location.and_then(|location| {
+            let from = location.split_once("kith_click=")?.1;
+            from.split('&').next().map(str::to_owned)
+        });
+        self.book().tokens.extend(token);
+    }
+
+    async fn buy(&self, dice: &mut Dice, number: usize) {
+        let order = format!("order-{number}");
+        let event = if dice.once_in(5) { "lead" } else { "purchase" };
+        let friend = format!("friend-{}", dice.roll(6));
+        let mut body = json!({"event": event, "external_id": order,
+            "referee": {"external_id": friend, "email": format!("{friend}@example.net")}});
+        if event == "purchase" {
+            body["amount"] = eur(500 + dice.roll(9_000));
+        }
+        let code = dice.pick(&self.book().people).unwrap()["code"].clone();
+        let token = dice.pick(&self.book().tokens).cloned();
+        match (dice.roll(6), token) {
+            (0, _) => {}
+            (1 | 2, Some(token)) => body["click_tokens"] = json!([token]),
+            _ => body["codes"] = json!([code]),
+        }
+        let request = self.request("POST", &self.path("/conversions"), Some(body));
+        let made = self.make(dice, "conversion", Some(&order), &request).await;
+        if event == "purchase" && (made.is_some() || dice.once_in(2)) {
+            self.book().orders.push(order);
+        }
+    }
+
+    /// Sometimes of an order that is not known yet.
+    async fn refund(&self, dice: &mut Dice, number: usize) {
+        let known = dice.pick(&self.book().orders).cloned();
+        let order = match (dice.roll(6), known) {
+            (1.., Some(order)) => order,
+            _ => format!("order-{}", number + dice.roll(3)),
+        };
+        let mut body = json!({"external_id": format!("refund-{number}"), "reason": "refund",
+            "conversion": {"event": "purchase", "external_id": order}});
+        if dice.roll(3) > 0 {
+            body["amount"] = eur(1 + dice.roll(3_000));
+        }
+        let request = self.request("POST", &self.path("/refunds"), Some(body));
+        let name = format!("refund-{number}");
+        if let Some(made) = self.make(dice, "refund", Some(&name), &request).await {
+            self.book().refunds.push(text(&made["id"]).to_owned());
+        }
+    }
+
+    async fn reverse(&self, dice: &mut Dice) {
+        let refund = dice.pick(&self.book().refunds).cloned();
+        if let Some(refund) = refund {
+            let path = self.path(&format!("/refunds/{refund}/reverse"));
+            let request = self.request("POST", &path, Some(json!({})));
+            self.call(dice, &request).await;
+        }
+    }
+
+    async fn join(&self, dice: &mut Dice, number: usize) {
+        let name = format!("member-{}", dice.roll(4));
+        let mut body = json!({"external_id": name, "email": format!("{name}@example.com"),
+            "consent": {"surveys": true}});
+        if dice.once_in(2) {
+            body["first_name"] = json!(format!("M{number}"));
+        }
+        let request = self.request("POST", &self.path("/participants"), Some(body));
+        if let Some(person) = self.make(dice, "participant", Some(&name), &request).await {
+            self.book().people.push(person);
+        }
+    }
+
+    /// Opens a payout, marks its lines, and sometimes closes it.
+    async fn pay(&self, dice: &mut Dice) {
+        let body = json!({"currency": "EUR"});
+        let request = self.request("POST", &self.path("/payouts"), Some(body));
+        let Some(payout) = self.make(dice, "payout", None, &request).await else {
+            return;
+        };
+        let payout = self.path(&format!("/payouts/{}", text(&payout["id"])));
+        tokio::time::sleep(PAUSE).await;
+        let lines = self.request("GET", &format!("{payout}/lines"), None);
+        let lines = self.call(dice, &lines).await;
+        let lines = lines.map(|(_, body)| body["data"].clone());
+        let lines = lines.unwrap_or_default();
+        for line in lines.as_array().cloned().unwrap_or_default() {
+            let state = ["paid", "paid", "failed", "returned", "open"][dice.roll(5)];
+            if state != "open" {
+                let path = format!("{payout}/lines/{}", text(&line["participant_id"]));
+                let body = json!({"state": state, "reference": "bank"});
+                let request = self.request("POST", &path, Some(body));
+                self.call(dice, &request).await;
+            }
+        }
+        if dice.once_in(2) {
+            let request = self.request("POST", &format!("{payout}/close"), Some(json!({})));
+            self.call(dice, &request).await;
+        }
+    }
+
+    /// The owner decides about some reward, or gives one.
+    async fn decide(&self, dice: &mut Dice, number: usize) {
+        if dice.once_in(4) {
+            let person = dice.pick(&self.book().people).unwrap()["id"].clone();
+            let body = json!({"beneficiary_id": person, "kind": "cash", "value": eur(300), "reason": "sorry"});
+            let mut request = self.request("POST", &self.path("/rewards"), Some(body));
+            request.idempotency_key = Some(format!("gift-{number}"));
+            let name = format!("gift-{number}");
+            self.make(dice, "reward", Some(&name), &request).await;
+            return;
+        }
+        let list = self.request("GET", &self.path("/rewards"), None);
+        let rewards = self.call(dice, &list).await;
+        let rewards = rewards
+            .map(|(_, body)| body["data"].clone())
+            .unwrap_or_default();
+        let rewards = rewards.as_array().cloned().unwrap_or_default();
+        let Some(reward) = dice.pick(&rewards) else {
+            return;
+        };
+        let action = ["approve", "reject", "redeem", "cancel", "retry"][dice.roll(5)];
+        let path = self.path(&format!("/rewards/{}/{action}", text(&reward["id"])));
+        let request = self.request("POST", &path, Some(json!({"reason": "a history"})));
+        self.call(dice, &request).await;
+    }
+
+    /// Somebody answers a survey; before, their mail program looks at the link.
+    async fn answer(&self, dice: &mut Dice) {
+        if !self.book().is_live {
+            return;
+        }
+        let mails = self.cloud.parts().services.mails.list(50).unwrap();
+        let links: Vec<String> = mails
+            .iter()
+            .filter_map(|mail| {
+                let text = mail.text.as_ref()?;
+                let from = &text[text.find("8787/s/")? + 4..];
+                let end =
+                    from.find(|letter: char| letter.is_whitespace() || "?>)\"".contains(letter));
+                Some(from[..end.unwrap_or(from.len())].to_owned())
+            })
+            .collect();
+        let Some(path) = dice.pick(&links).cloned() else {
+            return;
+        };
+        let look = self.request("GET", &path, None);
+        self.call(dice, &look).await;
+        let body = json!({"score": dice.roll(11), "comment": "The sourdough!"});
+        let request = self.request("POST", &path, Some(body));
+        self.call(dice, &request).await;
+    }
+
+    async fn turn_the_clock(&self, dice: &mut Dice) {
+        let body = json!({"seconds": (1 + dice.roll(20)) * 43_200});
+        let path = self.path("/test-clock/advance");
+        let request = self.request("POST", &path, Some(body));
+        self.call(dice, &request).await;
+    }
+}
