@@ -16,7 +16,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
@@ -204,7 +204,7 @@ async fn post_by(client: &Client, destination: &Destination, limits: Limits) -> 
 }
 
 async fn post(destination: &Destination, limits: Limits) -> Delivery {
-    post_by(&client(Arc::new(SystemResolver)), destination, limits).await
+    post_by(&client(Arc::new(SystemInternet)), destination, limits).await
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn a_message_arrives_as_it_was_given() {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let delivery = client(Arc::new(SystemResolver))
+    let delivery = client(Arc::new(SystemInternet))
         .post(&receiver.destination(), headers, BODY.into(), PATIENT)
         .await;
     assert_eq!(
@@ -410,7 +410,7 @@ async fn a_message_that_is_given_up_is_not_sent_on() {
         }
     })
     .await;
-    let delivery = client(Arc::new(SystemResolver))
+    let delivery = client(Arc::new(SystemInternet))
         .post(
             &receiver.destination(),
             HeaderMap::new(),
@@ -719,7 +719,7 @@ async fn a_client_for_the_internet_never_calls_this_machine() {
 /// A public client with nobody to trust could call no one; on one machine there is use without TLS.
 #[test]
 fn roots_are_needed_for_the_internet() {
-    let with = |reach| Client::with_roots(reach, Arc::new(SystemResolver), RootCertStore::empty());
+    let with = |reach| Client::with_roots(reach, Arc::new(SystemInternet), RootCertStore::empty());
     assert_eq!(with(Reach::Public).err(), Some(NoRoots));
     assert!(with(Reach::LocalToo).is_ok());
 }
