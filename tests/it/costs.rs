@@ -6,7 +6,10 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::meter::{Call, Meter};
+use crate::workload::budgets::{OPERATIONS, WEIGHTS};
+use crate::workload::history::History;
+use crate::workload::meter::{Call, Meter};
+use crate::workload::{Figures, Operation, Ready, Stage, cold};
 use crate::orders::Shop;
 use crate::samples;
 use crate::world::{Answer, Program, World, purchase, text};
@@ -335,4 +338,56 @@ async fn a_merge_costs_what_the_documents_say() {
         ]
     );
     bench.world.bundle.shutdown().await;
+}
+
+/// How many of each are measured.
+fn count(operation: &Operation) -> usize {
+    if cold(operation) { 1 } else { 3 }
+}
+
+/// Holds what operations ask for against their budgets, and gives every one that is over or under.
+async fn misses(stage: &Stage, all: &[(&Operation, Ready)]) -> Vec<String> {
+    let mut misses = Vec::new();
+    for (operation, ready) in all {
+        for calls in ready.measure(stage).await {
+            let figures = Figures::of(&calls);
+            if !figures.keeps(&operation.budget) {
+                misses.push(format!("{}: {figures:?}", operation.name));
+            }
+        }
+    }
+    misses
+}
+
+/// The budgets of the harness: requests, units, calls and bytes of each operation, in a table that is
+/// empty and in one with a history.
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_keep_their_budgets_whatever_is_in_the_table() {
+    for history in [0, 200] {
+        let stage = Stage::open().await;
+        let mut all = Vec::new();
+        for operation in &OPERATIONS {
+            let ready = operation.ready(&stage, count(operation)).await;
+            if history > 0 {
+                History::of(&stage.shop, &ready.program).await.grow(history);
+            }
+            all.push((operation, ready));
+        }
+        let misses = misses(&stage, &all).await;
+        assert!(misses.is_empty(), "with {history} items: {misses:#?}");
+        stage.shop.bundle.shutdown().await;
+    }
+}
+
+/// Every package that is compiled into a function is fetched, reviewed and loaded with it.
+#[test]
+fn functions_keep_their_budgets_of_dependencies() {
+    let mut misses = Vec::new();
+    for weight in &WEIGHTS {
+        let found = weight.dependencies();
+        if found > weight.dependencies_max {
+            misses.push(format!("{}: {found}", weight.package));
+        }
+    }
+    assert!(misses.is_empty(), "{misses:#?}");
 }

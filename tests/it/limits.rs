@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::meter::{Call, Meter};
+use crate::workload::meter::{Call, Meter};
 use crate::world::{Answer, BROWSER, Program, World, purchase, text};
 
 /// Real time that stands still, until it is moved: so every count is exact.

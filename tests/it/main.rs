@@ -39,9 +39,6 @@ mod lifecycle;
 mod limits;
 mod links;
 mod merges;
-#[path = "../benches/cost/meter.rs"]
-#[allow(dead_code, reason = "the benches use more of it")]
-mod meter;
 mod money;
 mod operations;
 mod order_sources;
@@ -62,4 +59,7 @@ mod tidy;
 mod tour;
 mod webhooks;
 mod workers;
+#[path = "../benches/cost/workload/mod.rs"]
+#[allow(dead_code, reason = "the harness uses more of it")]
+mod workload;
 mod world;

@@ -1,15 +1,15 @@
-//! What operations cost, and how fast they are. Printed for people; nothing passes or fails by it.
+//! What operations cost and how fast they are, as one table, and as JSON in
+//! `target/performance.json`.
 //!
 //! ```text
-//! cargo bench -p kith-tests --bench cost                 requests and capacity, then throughput
-//! cargo bench -p kith-tests --bench cost -- capacity     table requests and capacity units only
-//! cargo bench -p kith-tests --bench cost -- throughput   requests a second of the local bundle only
-//! cargo bench -p kith-tests --bench cost -- floor        init, CPU, memory and size beside the floor
-//! cargo bench -p kith-tests --bench cost -- floor-again  the same of the binaries that are there
+//! cargo bench -p kith-tests --bench cost                  everything
+//! cargo bench -p kith-tests --bench cost -- operations    a part: operations, growth, throughput
+//! cargo bench -p kith-tests --bench cost -- built         operations, of the binaries that are there
 //! ```
 //!
-//! `floor` builds what is shipped (`--profile lambda`), which takes minutes. Capacity does not
-//! depend on the profile: `cargo bench --profile dev …` saves the wait for that one.
+//! It fails when an operation or a binary is over its budget, and by nothing that depends on the
+//! machine. The functions are built as they are shipped (`--profile lambda`), which takes minutes.
+//! docs/PERFORMANCE.md says what the columns mean.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,50 +19,100 @@
     clippy::float_arithmetic,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
     clippy::print_stdout,
     reason = "a harness prints what it measured and stops on the first surprise"
 )]
 
-mod capacity;
-mod floor;
-mod meter;
+mod aims;
+mod binaries;
+mod cpu;
+mod growth;
+#[allow(dead_code, reason = "the tests use the rest of it")]
+mod workload;
 mod page;
+mod prices;
+mod report;
 #[path = "../../it/runtime_api.rs"]
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod runtime_api;
-mod shop;
 mod throughput;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::workload::budgets::OPERATIONS;
+use crate::workload::{Figures, Operation, Stage, cold};
+use crate::prices::{Prices, Way};
+use crate::report::{Report, Row};
+
+/// How often the exact figures are counted; they are the same each time.
+const COUNTED: usize = 3;
+
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo bench` says so; `cargo test` does not, and gets nothing.
     if !arguments.iter().any(|argument| argument == "--bench") {
         println!("run me with cargo bench");
-        return;
+        return ExitCode::SUCCESS;
     }
     let named: Vec<&str> = arguments
         .iter()
         .map(String::as_str)
-        .filter(|argument| !argument.starts_with("--"))
+        .filter(|name| !name.starts_with("--"))
         .collect();
-    let is_wanted = |part: &str, by_default: bool| {
-        if named.is_empty() {
-            by_default
-        } else {
-            named.contains(&part)
+    let is_wanted = |part: &str| named.is_empty() || named.contains(&part);
+    let mut report = Report::default();
+    if is_wanted("operations") {
+        binaries::build();
+    }
+    if is_wanted("operations") || is_wanted("built") {
+        for operation in OPERATIONS.iter().filter(binaries::are_there) {
+            report.rows.push(row(operation).await);
         }
-    };
-    if is_wanted("capacity", true) {
-        capacity::run().await;
     }
-    if is_wanted("throughput", true) {
-        throughput::run().await;
+    if is_wanted("growth") {
+        report.growth = growth::measure().await;
     }
-    if is_wanted("floor", false) {
-        floor::run(true).await;
+    if is_wanted("throughput") {
+        report.loads = throughput::measure().await;
     }
-    if is_wanted("floor-again", false) {
-        floor::run(false).await;
+    report.print();
+    report.write(&target().join("performance.json"));
+    report.end()
+}
+
+/// Everything about one operation.
+async fn row(operation: &'static Operation) -> Row {
+    let stage = Stage::open().await;
+    let count = if cold(operation) { 1 } else { COUNTED };
+    let ready = operation.ready(&stage, count).await;
+    let calls = ready.measure(&stage).await.pop().unwrap();
+    let functions = &stage.shop.bundle.template().functions;
+    let function = functions
+        .values()
+        .find(|one| one.package == operation.package);
+    let memory_mb = function.unwrap().memory_mb;
+    let is_http = ready
+        .events
+        .iter()
+        .all(|event| event["rawPath"].is_string());
+    let way = if is_http { Way::Http } else { Way::Queue };
+    stage.shop.bundle.shutdown().await;
+    let figures = Figures::of(&calls);
+    let measured = binaries::measure(operation, &calls).await;
+    let dollars = Prices::read().million(&figures, way, measured.call_us, memory_mb);
+    Row {
+        operation,
+        figures,
+        measured,
+        dollars,
     }
+}
+
+/// Cargo's folder: this harness stands in `<target>/<profile>/deps`.
+fn target() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(3).unwrap().to_owned()
 }

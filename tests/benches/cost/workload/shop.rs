@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kith_domain::api_key::Scope;
 use kith_domain::limit::PER_MINUTE_MAX;
 use kith_edge::{Function, Invocation};
 use kith_local::bundle::ClientWrap;
-use kith_local::{Bundle, Options};
+use kith_local::{Bundle, Options, Place};
 use reqwest::{Client, Method, Response, redirect};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -24,38 +25,29 @@ pub(crate) struct Shop {
 /// A program and a person who shares its link.
 pub(crate) struct Program {
     pub(crate) id: String,
+    /// A key of its shop, which may do everything.
+    pub(crate) key: String,
     /// Codes of referrers.
     pub(crate) codes: Vec<String>,
 }
 
 impl Shop {
-    /// Starts a bundle whose schedules fire by hand only.
-    pub(crate) async fn open(paused: bool, wrap_client: Option<ClientWrap>) -> Self {
-        Self::open_with(paused, wrap_client, BTreeMap::new()).await
-    }
-
-    /// A bundle whose keys and links may be called as often as a call can be answered.
-    pub(crate) async fn unlimited(paused: bool) -> Self {
+    /// Starts a bundle whose schedules fire by hand only, and whose keys and links may be called as
+    /// often as a call can be answered.
+    pub(crate) async fn open(place: Place, paused: bool, wrap_client: Option<ClientWrap>) -> Self {
         let names = [
             "KITH_REQUESTS_PER_MINUTE",
             "KITH_REQUEST_BURST",
             "KITH_LINK_CLICKS_PER_MINUTE",
         ];
         let variables = names.map(|name| (name.to_owned(), PER_MINUTE_MAX.to_string()));
-        Self::open_with(paused, None, BTreeMap::from(variables)).await
-    }
-
-    async fn open_with(
-        paused: bool,
-        wrap_client: Option<ClientWrap>,
-        variables: BTreeMap<String, String>,
-    ) -> Self {
         let bundle = Bundle::start(Options {
             registry: kith_local::registry(),
+            place,
             schedules: false,
             paused,
             wrap_client,
-            variables,
+            variables: BTreeMap::from(variables),
             ..Options::default()
         })
         .await
@@ -80,6 +72,10 @@ impl Shop {
         });
         let made = self.call(Method::POST, "/v1/programs", Some(body)).await;
         let id = made["id"].as_str().unwrap().to_owned();
+        let scopes: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        let body = json!({"name": "shop", "program_id": id, "scopes": scopes});
+        let key = self.call(Method::POST, "/v1/keys", Some(body)).await;
+        let key = key["key"].as_str().unwrap().to_owned();
         let mut codes = Vec::new();
         for number in 0..referrers {
             let body = json!({
@@ -90,7 +86,7 @@ impl Shop {
             let made = self.call(Method::POST, &path, Some(body)).await;
             codes.push(made["code"].as_str().unwrap().to_owned());
         }
-        Program { id, codes }
+        Program { id, key, codes }
     }
 
     /// Sends a request as the operator.
@@ -155,15 +151,4 @@ pub(crate) async fn invoke(function: &dyn Function, event: String) -> Value {
         .await
         .unwrap();
     serde_json::from_str(answer.get()).unwrap()
-}
-
-/// The click token in a redirect.
-pub(crate) fn click_token(answer: &Value) -> String {
-    let location = answer["headers"]["location"].as_str().unwrap();
-    let pairs = location.split(['?', '&']);
-    pairs
-        .filter_map(|pair| pair.strip_prefix("kith_click="))
-        .next()
-        .unwrap()
-        .to_owned()
 }
