@@ -88,7 +88,7 @@ impl History {
                 batch.push(self.copy(&self.click, self.copies * CLICKS + click));
             }
             left = left.saturating_sub(self.items.len() + CLICKS);
-            for batch in batch.drain(..).collect::<Vec<_>>().chunks(BATCH) {
+            for batch in std::mem::take(&mut batch).chunks(BATCH) {
                 self.write(batch);
             }
         }

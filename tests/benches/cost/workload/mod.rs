@@ -1,5 +1,6 @@
 //! The operations whose cost is held against budgets: how each is made ready, and what it asks for.
 //! The tests and the harness run the same ones.
+#![allow(clippy::float_arithmetic, reason = "units come in halves")]
 
 pub(crate) mod budgets;
 pub(crate) mod history;
@@ -134,14 +135,14 @@ impl Operation {
             Kind::Survey => {
                 json!([{"id": "after-reward", "on": "reward.issued", "to": "referrer", "delay_hours": 0}])
             }
-            _ => json!([]),
+            Kind::Click(_) | Kind::Conversion(_) | Kind::Refund | Kind::Reward => json!([]),
         };
         let (rewards, referrers) = match self.kind {
             Kind::Click(Warmth::Program) => (1, count + 1),
             Kind::Click(_) => (1, CODES),
             Kind::Survey => (1, count + 1),
             Kind::Conversion(rewards) => (rewards, 1),
-            _ => (1, 1),
+            Kind::Refund | Kind::Reward => (1, 1),
         };
         let program = shop.program(&rules(rewards), &surveys, referrers).await;
         let codes = &program.codes;
