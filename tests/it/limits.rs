@@ -228,10 +228,11 @@ async fn a_conversion_asks_the_table_for_nothing_more_than_now_and_then_a_lease(
             leases.push(number);
         }
         asked.retain(|operation| operation != "UpdateItem");
-        assert_eq!(
-            asked,
-            ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
-        );
+        // The first order by a code finds out whose it is.
+        let reads = if number == 1 { 2 } else { 1 };
+        let mut expected = vec!["BatchGetItem"; reads];
+        expected.push("TransactWriteItems");
+        assert_eq!(asked, expected, "{number}");
     }
     assert_eq!(leases, [1, 2, 4, 8, 16, 32]);
     bench.world.bundle.shutdown().await;

@@ -107,7 +107,7 @@ impl Search<'_> {
         let bound = bond.iter().map(|bond| bond.referrer_id);
         let mut candidates: BTreeSet<ParticipantId> = bound.collect();
         candidates.extend(offers.iter().map(|offer| offer.referrer_id));
-        candidates.extend(Referrers::owners(view, &report.touched_codes())?);
+        candidates.extend(recording.owners.of(view, &report.touched_codes())?);
         let mut tree = self.tree(view);
         let referrers = self.load(view, &mut tree, candidates).await?;
         let merged = referrers.merged();

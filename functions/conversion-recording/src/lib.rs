@@ -29,6 +29,8 @@ use kith_edge::session::{Gate, deciding};
 use kith_edge::{Environment, Function, StartError};
 use kith_store::Store;
 
+use crate::parties::Owners;
+
 /// How histories name this function.
 const ACTOR: &str = "conversion-recording";
 
@@ -38,6 +40,7 @@ struct Recording {
     gate: Gate,
     tokens: TokenKeys,
     identity: IdentityKey,
+    owners: Owners,
 }
 
 /// The function, in an environment.
@@ -63,6 +66,7 @@ pub fn function(environment: &Environment) -> Result<Box<dyn Function>, StartErr
         gate,
         tokens,
         identity,
+        owners: Owners::default(),
     });
     let router = Router::new()
         .serve(

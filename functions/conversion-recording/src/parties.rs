@@ -1,14 +1,16 @@
 //! Who is involved: the referee, and whoever a code or a bond leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kith_contract::problems::Code;
 use kith_domain::attribution::{CodeOwner, Referrer};
 use kith_domain::audit::Actor;
 use kith_domain::code::ReferralCode;
 use kith_domain::email::{EmailHash, IdentityKey};
-use kith_domain::id::ParticipantId;
+use kith_domain::id::{ParticipantId, ProgramId};
 use kith_domain::participant::{Participant, Referral};
+use kith_edge::bounded::Bounded;
 use kith_edge::desk::View;
 use kith_edge::http::Problem;
 use kith_edge::session::Ended;
@@ -17,6 +19,9 @@ use kith_store::keys::{self, Key};
 use kith_store::{Commit, Was};
 
 use crate::report::RefereeReport;
+
+/// Of how many codes it is remembered whose they were.
+const OWNERS_MAX: usize = 10_000;
 
 /// The referee: known, or about to be.
 #[derive(Debug)]
@@ -206,6 +211,57 @@ async fn now(view: &mut View, lookup: Lookup) -> Result<ParticipantId, Ended> {
     Ok(store.present(view.program.id, loaded, id).await?)
 }
 
+/// Whose the codes were that were seen here: what is worth reading before it is known whose they are.
+/// It is never believed; the codes themselves are read in the same request.
+#[derive(Debug)]
+pub(crate) struct Owners(Mutex<Bounded<(ProgramId, ReferralCode), ParticipantId>>);
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self(Mutex::new(Bounded::new(OWNERS_MAX)))
+    }
+}
+
+impl Owners {
+    /// What is read of a referrer of a new referee.
+    pub(crate) fn keys(&self, program: ProgramId, codes: &[ReferralCode]) -> Vec<Key> {
+        let known = self.known();
+        let owners = codes
+            .iter()
+            .filter_map(|code| known.get(&(program, code.clone())));
+        let keys = |id: &ParticipantId| {
+            [
+                keys::participant(program, *id),
+                keys::counters(program, *id),
+                keys::referral(program, *id),
+            ]
+        };
+        owners.flat_map(keys).collect()
+    }
+
+    /// Whose the codes are, which were looked up.
+    pub(crate) fn of(
+        &self,
+        view: &View,
+        codes: &[ReferralCode],
+    ) -> Result<Vec<ParticipantId>, Ended> {
+        let mut owners = Vec::new();
+        for code in codes {
+            if let Some(record) = record(view, code)? {
+                let name = (view.program.id, code.clone());
+                self.known().put(name, record.participant_id);
+                owners.push(record.participant_id);
+            }
+        }
+        Ok(owners)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Bounded<(ProgramId, ReferralCode), ParticipantId>> {
+        // A panic while it was held left a memory that is right or empty.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Whoever may be the referrer of a conversion.
 #[derive(Debug, Default)]
 pub(crate) struct Referrers {
@@ -213,7 +269,7 @@ pub(crate) struct Referrers {
 }
 
 impl Referrers {
-    /// Loads them, and whatever else is needed now, in one request.
+    /// Loads them, and whatever else is needed now, in one request; in none if all of it was read.
     pub(crate) async fn load(
         view: &mut View,
         ids: BTreeSet<ParticipantId>,
@@ -226,7 +282,8 @@ impl Referrers {
                 keys::counters(program, *id),
             ]
         });
-        let wanted: Vec<Key> = wanted.chain(also).collect();
+        let mut wanted: Vec<Key> = wanted.chain(also).collect();
+        wanted.retain(|key| !view.loaded.was_read(key));
         view.load(wanted).await?;
         let mut people = BTreeMap::new();
         for id in ids {
@@ -239,15 +296,6 @@ impl Referrers {
             }
         }
         Ok(Self { people })
-    }
-
-    /// Whose the codes are, which were looked up.
-    pub(crate) fn owners(view: &View, codes: &[ReferralCode]) -> Result<Vec<ParticipantId>, Ended> {
-        let mut owners = Vec::new();
-        for code in codes {
-            owners.extend(record(view, code)?.map(|record| record.participant_id));
-        }
-        Ok(owners)
     }
 
     /// Those of them who were merged into somebody.

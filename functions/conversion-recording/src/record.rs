@@ -48,7 +48,7 @@ pub(crate) async fn record_conversion(
             &routes::RECORD_CONVERSION,
             program,
             parsed,
-            |report, mode| report.first_keys(program, mode),
+            |report, mode| report.first_keys(program, mode, &recording.owners),
         )
         .await?;
     record_report(&recording, &session, view, &report).await

@@ -22,6 +22,7 @@ use kith_edge::signals;
 use kith_store::keys::{self, Key};
 use serde_json::Value;
 
+use crate::parties::Owners;
 use crate::vouchers::Named;
 
 /// The longest code: of a voucher of the owner's own.
@@ -134,8 +135,9 @@ impl Report {
         in_tokens.flatten().chain(typed).collect()
     }
 
-    /// What has to be read first: the order, the referee, the codes, which may be vouchers.
-    pub(crate) fn first_keys(&self, program: ProgramId, mode: Mode) -> Vec<Key> {
+    /// What has to be read first: the order, the referee, the codes, which may be vouchers; and whoever
+    /// the codes led to when they were last seen here.
+    pub(crate) fn first_keys(&self, program: ProgramId, mode: Mode, owners: &Owners) -> Vec<Key> {
         let mut first = vec![keys::order(program, &self.event, &self.external_id)];
         first.extend(self.referee.keys(program));
         first.extend(Named::looked_up(program, &self.codes));
@@ -144,6 +146,7 @@ impl Report {
                 .iter()
                 .map(|code| keys::code(mode, code)),
         );
+        first.extend(owners.keys(program, &self.touched_codes()));
         first
     }
 }

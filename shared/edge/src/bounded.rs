@@ -6,14 +6,16 @@ use std::hash::Hash;
 /// A bounded map with two generations. What is written or looked at is in the young one; when that
 /// is half of the bound, it becomes the old one, and the old one is dropped.
 #[derive(Debug)]
-pub(crate) struct Bounded<K, V> {
+pub struct Bounded<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     half: usize,
 }
 
 impl<K: Hash + Eq, V> Bounded<K, V> {
-    pub(crate) fn new(entries_max: usize) -> Self {
+    /// A memory of so many entries at most.
+    #[must_use]
+    pub fn new(entries_max: usize) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
@@ -22,7 +24,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     }
 
     /// What is known under a key, made first if need be.
-    pub(crate) fn entry(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+    pub fn entry(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let known = self.old.remove(&key);
         if !self.young.contains_key(&key) && self.young.len() >= self.half {
             self.old = std::mem::take(&mut self.young);
@@ -33,16 +35,19 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     }
 
     /// What is known under a key.
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    pub(crate) fn put(&mut self, key: K, value: V) {
+    /// Remembers this in place of what was known.
+    pub fn put(&mut self, key: K, value: V) {
         self.remove(&key);
         self.entry(key, || value);
     }
 
-    pub(crate) fn remove(&mut self, key: &K) {
+    /// Forgets what is known under a key.
+    pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }

@@ -15,7 +15,6 @@
     )
 )]
 
-mod bounded;
 mod decide;
 mod environment;
 mod function;
@@ -23,6 +22,7 @@ mod work;
 
 pub mod audit;
 pub mod aws;
+pub mod bounded;
 pub mod causes;
 pub mod config;
 pub mod desk;

@@ -1,8 +1,8 @@
 //! What is aimed at, beyond the budgets: a miss is told, and fails nothing.
 
-use crate::workload::{Kind, Warmth};
 use crate::report::Row;
 use crate::throughput::{Load, Request};
+use crate::workload::{Kind, Warmth};
 
 /// CPU of a call, as a multiple of its floor's.
 const CALL: f64 = 1.2;

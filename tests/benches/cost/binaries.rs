@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cpu;
+use crate::runtime_api::{Ended, Lambda};
 use crate::workload::budgets::OPERATIONS;
 use crate::workload::meter::Call;
 use crate::workload::shop::visit;
 use crate::workload::{Operation, Ready, Stage, cold, done};
-use crate::runtime_api::{Ended, Lambda};
 
 /// How often every binary is started anew.
 const STARTS: usize = 4;

@@ -28,8 +28,6 @@ mod aims;
 mod binaries;
 mod cpu;
 mod growth;
-#[allow(dead_code, reason = "the tests use the rest of it")]
-mod workload;
 mod page;
 mod prices;
 mod report;
@@ -37,14 +35,16 @@ mod report;
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod runtime_api;
 mod throughput;
+#[allow(dead_code, reason = "the tests use the rest of it")]
+mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::workload::budgets::OPERATIONS;
-use crate::workload::{Figures, Operation, Stage, cold};
 use crate::prices::{Prices, Way};
 use crate::report::{Report, Row};
+use crate::workload::budgets::OPERATIONS;
+use crate::workload::{Figures, Operation, Stage, cold};
 
 /// How often the exact figures are counted; they are the same each time.
 const COUNTED: usize = 3;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::aims::Aim;
 use crate::binaries::Measured;
 use crate::growth::{Growth, LARGE, SMALL};
-use crate::workload::budgets::WEIGHTS;
-use crate::workload::{Figures, Operation};
 use crate::prices::Prices;
 use crate::throughput::{Load, Request};
+use crate::workload::budgets::WEIGHTS;
+use crate::workload::{Figures, Operation};
 use crate::{aims, page};
 
 /// An operation with everything that is known of it.

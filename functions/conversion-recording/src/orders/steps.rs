@@ -79,7 +79,8 @@ impl Recorder<'_> {
         let report = self.report(order);
         let mut view = self.view.clone();
         let program = view.program.id;
-        view.load(report.first_keys(program, view.program.mode))
+        let owners = &self.recording.owners;
+        view.load(report.first_keys(program, view.program.mode, owners))
             .await?;
         let answer = record_report(self.recording, self.session, view, &report).await;
         ended(answer)

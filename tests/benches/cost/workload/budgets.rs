@@ -125,19 +125,19 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
         "conversion, 1 reward",
         ORDERS,
         Conversion(1),
-        asks(3, 3, 10.0, 28.0, 9.0, 6_700),
+        asks(2, 2, 10.0, 28.0, 9.0, 6_700),
     ),
     operation(
         "conversion, 3 rewards",
         ORDERS,
         Conversion(3),
-        asks(3, 3, 10.0, 38.0, 16.0, 11_400),
+        asks(2, 2, 10.0, 38.0, 16.0, 11_400),
     ),
     operation(
         "conversion, 8 rewards",
         ORDERS,
         Conversion(8),
-        asks(3, 3, 10.0, 60.0, 31.0, 22_600),
+        asks(2, 2, 10.0, 60.0, 31.0, 22_600),
     ),
     operation(
         "refund, 1 reward",
