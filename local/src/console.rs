@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::bundle::Bundle;
+use crate::guard::OWNER;
 use crate::host::Step;
 
 /// Prints a line. A reader that has gone away is no reason to stop.
@@ -23,6 +24,10 @@ pub fn ready(bundle: &Bundle, data: Option<&Path>) {
         "  links    {url}/r/CODE   (test programs: {url}/t/CODE)"
     ));
     line(&format!("  mail     {url}/local/mail"));
+    line(&format!(
+        "  AWS      {}   (table, queues and mail, for AWS's SDKs; access key: {OWNER})",
+        bundle.services_endpoint()
+    ));
     match data {
         Some(folder) => line(&format!(
             "  data     {}   (log: {})",

@@ -2,7 +2,7 @@
 
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,10 +184,13 @@ impl Queues {
         {
             let mut connection = self.state.connection();
             let transaction = connection.transaction()?;
+            // One hidden for no time at all is visible again at once, and still comes once.
+            let mut taken = BTreeSet::new();
             while received.len() < max {
-                let Some(mut candidate) = next_visible(&transaction, queue, now)? else {
+                let Some(mut candidate) = next_visible(&transaction, queue, now, &taken)? else {
                     break;
                 };
+                taken.insert(candidate.id);
                 if let Some(redrive) = &spec.redrive
                     && candidate.message.receives >= redrive.max_receives
                 {
@@ -373,18 +376,20 @@ struct Candidate {
     message: Message,
 }
 
+/// The message that has been visible longest and was not taken yet.
 fn next_visible(
     connection: &Connection,
     queue: &str,
     now: i64,
+    taken: &BTreeSet<i64>,
 ) -> Result<Option<Candidate>, rusqlite::Error> {
-    use rusqlite::OptionalExtension;
-    connection
-        .prepare_cached(
-            "SELECT id, message_id, body, attributes, receives, sent_ms, first_received_ms \
-             FROM messages WHERE queue = ?1 AND visible_ms <= ?2 ORDER BY visible_ms, id LIMIT 1",
-        )?
-        .query_row(params![queue, now], |row| {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, message_id, body, attributes, receives, sent_ms, first_received_ms \
+         FROM messages WHERE queue = ?1 AND visible_ms <= ?2 ORDER BY visible_ms, id LIMIT ?3",
+    )?;
+    let look_at = taken.len().saturating_add(1);
+    let mut candidates = statement
+        .query_map(params![queue, now, look_at], |row| {
             Ok(Candidate {
                 id: row.get(0)?,
                 message: Message {
@@ -397,8 +402,13 @@ fn next_visible(
                     first_received_ms: row.get::<_, Option<i64>>(6)?.unwrap_or(0),
                 },
             })
-        })
-        .optional()
+        })?
+        .filter(|candidate| {
+            candidate
+                .as_ref()
+                .map_or(true, |candidate| !taken.contains(&candidate.id))
+        });
+    candidates.next().transpose()
 }
 
 fn id_of(receipt: &str) -> Result<i64, QueueError> {

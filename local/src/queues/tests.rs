@@ -58,6 +58,19 @@ fn bodies(received: &[Message]) -> Vec<&str> {
         .collect()
 }
 
+/// Whoever looks at a queue without hiding what is in it sees each message once.
+#[test]
+fn a_receive_hands_out_a_message_once_however_soon_it_is_visible_again() {
+    let (queues, _) = queues();
+    for body in ["a", "b", "c"] {
+        queues.send("work", body, Duration::ZERO).unwrap();
+    }
+    let received = queues.receive("work", 2, Some(Duration::ZERO)).unwrap();
+    assert_eq!(bodies(&received), ["a", "b"]);
+    let received = queues.receive("work", 10, Some(Duration::ZERO)).unwrap();
+    assert_eq!(received.len(), 3);
+}
+
 #[test]
 fn a_received_message_is_hidden_until_its_timeout() {
     let (queues, clock) = queues();
