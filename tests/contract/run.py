@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Holds a running bundle against its contract: starts one, fills it, and calls newman or schemathesis.
 
-    python tests/contract/run.py BINARY newman   NEWMAN [arguments of newman run]
-    python tests/contract/run.py BINARY schemathesis SCHEMATHESIS [arguments of schemathesis run]
+    python tests/contract/run.py BUNDLE newman   NEWMAN [arguments of newman run]
+    python tests/contract/run.py BUNDLE schemathesis SCHEMATHESIS [arguments of schemathesis run]
 
-The bundle listens on a free port of the loopback, keeps its data in memory, and ends with this script. Its log goes into
-the folder named by --out. The exit status is that of the tool, and 1 when the bundle printed a fault of its own.
+BUNDLE is the local command, built. It then listens on a free port of the loopback, keeps its data in memory, and ends with
+this script. Its log goes into the folder named by --out. The exit status is that of the tool, and 1 when the bundle printed a
+fault of its own. Or it is the base URL of one that runs, with the operator keys that KITH_OPERATOR_KEY and
+KITH_TEST_OPERATOR_KEY name.
 """
 
 import argparse
@@ -28,10 +30,41 @@ TEST_KEY = "kith_test_for-the-contract-and-nothing-else"
 START_SECONDS = 60
 
 
-class Bundle:
+class Somewhere:
+    """A bundle that runs, wherever that is."""
+
+    faults = ()
+
+    def __init__(self, url, live_key, test_key):
+        self.url, self.live_key, self.test_key = url, live_key, test_key
+
+    def has_ended(self):
+        return False
+
+    def stop(self):
+        pass
+
+    def call(self, method, path, body=None):
+        """One call; the JSON of its answer. What is refused ends the script: the seed has to be right."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, method=method)
+        request.add_header("authorization", f"Bearer {self.test_key}")
+        request.add_header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        if data is not None:
+            request.add_header("content-type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            raise SystemExit(f"the seed was refused: {method} {path}: {refusal.code} {refusal.read().decode()}")
+        return json.loads(text) if text.startswith(("{", "[")) else text
+
+
+class Bundle(Somewhere):
     """The local command in a process of its own."""
 
     def __init__(self, binary, log):
+        super().__init__(None, LIVE_KEY, TEST_KEY)
         environment = {**os.environ, "KITH_OPERATOR_KEY": LIVE_KEY, "KITH_TEST_OPERATOR_KEY": TEST_KEY}
         self.log = open(log, "w", encoding="utf-8")
         self.process = subprocess.Popen(
@@ -39,7 +72,6 @@ class Bundle:
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         )
         self.faults = []
-        self.url = None
         self.ready = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
         if not self.ready.wait(START_SECONDS) or self.url is None:
@@ -57,6 +89,9 @@ class Bundle:
                 self.faults.append(line.strip())
         self.ready.set()
 
+    def has_ended(self):
+        return self.process.poll() is not None
+
     def stop(self):
         self.process.terminate()
         try:
@@ -64,23 +99,6 @@ class Bundle:
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.log.flush()
-
-    def call(self, method, path, body=None, key=TEST_KEY, headers=None):
-        """One call; the JSON of its answer. What is refused ends the script: the seed has to be right."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method=method)
-        request.add_header("authorization", f"Bearer {key}")
-        request.add_header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-        if data is not None:
-            request.add_header("content-type", "application/json")
-        for name, value in (headers or {}).items():
-            request.add_header(name, value)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            raise SystemExit(f"the seed was refused: {method} {path}: {refusal.code} {refusal.read().decode()}")
-        return json.loads(text) if text.startswith(("{", "[")) else text
 
 
 def program(name):
@@ -173,18 +191,20 @@ def configuration(words, folder):
 def command(options, bundle, folder):
     tool, rest = os.path.abspath(options.tool[0]), options.tool[1:]
     if options.kind == "newman":
-        words = {"base_url": bundle.url, "operator_key": TEST_KEY, "live_operator_key": LIVE_KEY}
+        words = {"base_url": bundle.url, "operator_key": bundle.test_key, "live_operator_key": bundle.live_key}
         variables = [part for name, value in words.items() for part in ("--env-var", f"{name}={value}")]
-        return [tool, "run", str(COLLECTION), "--bail", "folder", *variables, *rest]
+        # Elsewhere, what cannot be read is one fault among others.
+        bail = ["--bail", "folder"] if isinstance(bundle, Bundle) else []
+        return [tool, "run", str(COLLECTION), *bail, *variables, *rest]
     words = seed(bundle)
-    os.environ.update(KITH_KEY=TEST_KEY, KITH_PROGRAM=words["program"][0], KITH_HOOKS=str(HERE / "hooks.py"))
+    os.environ.update(KITH_KEY=bundle.test_key, KITH_PROGRAM=words["program"][0], KITH_HOOKS=str(HERE / "hooks.py"))
     settings = configuration(words, folder)
     return [tool, "--config-file", str(settings), "run", str(DOCUMENT), "--url", bundle.url, *rest]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("binary", help="the local command, built")
+    parser.add_argument("bundle", help="the local command, built, or the base URL of a bundle that runs")
     parser.add_argument("--out", default="target/contract", help="a folder for logs and reports")
     parser.add_argument("kind", choices=["newman", "schemathesis"])
     parser.add_argument("tool", nargs=argparse.REMAINDER, help="the tool and its arguments")
@@ -192,14 +212,17 @@ def main():
     folder = pathlib.Path(options.out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{options.kind}-bundle.log"
-    bundle = Bundle(options.binary, log)
+    if options.bundle.startswith("http"):
+        bundle = Somewhere(options.bundle, os.environ["KITH_OPERATOR_KEY"], os.environ["KITH_TEST_OPERATOR_KEY"])
+    else:
+        bundle = Bundle(options.bundle, log)
     try:
         call = command(options, bundle, folder)
         started = time.monotonic()
         # What a tool leaves behind belongs to the other logs.
         status = subprocess.run(call, cwd=folder).returncode
         print(f"{options.kind}: {time.monotonic() - started:.0f} s, exit status {status}")
-        if bundle.process.poll() is not None:
+        if bundle.has_ended():
             print(f"the bundle ended on its own; see {log}")
             status = status or 1
     finally:
