@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use kith_store::faults::{self, answer, operation_of};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -291,7 +291,7 @@ impl HttpConnector for Connector {
             let request = match gate.sabotage() {
                 None => request,
                 Some((sabotage, number)) if sabotage.forgets(&package, waits, number) => {
-                    return answer(200, None, &as_if_done(&request));
+                    return answer(200, &as_if_done(&request));
                 }
                 Some((sabotage, number)) => sabotage.of(request, number),
             };
@@ -315,40 +315,36 @@ impl HttpConnector for Connector {
                     gate.crash(invocation);
                     std::future::pending().await
                 }
-                Some(Fault::LostBefore) => Err(lost()),
-                Some(Fault::LostAfter) => {
-                    let _ = inner.call(request).await;
-                    Err(lost())
-                }
                 Some(Fault::Late) => {
-                    gate.lock().late.push(LateRequest { request, inner });
-                    Err(lost())
+                    gate.lock().late.push(LateRequest {
+                        request: request.try_clone().unwrap(),
+                        inner: inner.clone(),
+                    });
+                    faults::Fault::TimeoutBefore.meet(request, &inner).await
                 }
                 Some(Fault::PartlySent) => partly(request, &inner).await,
-                Some(Fault::StaleIndex) => {
-                    answer(200, None, r#"{"Items":[],"Count":0,"ScannedCount":0}"#)
-                }
-                Some(Fault::Throttled) if waits == Waits::Mail => answer(
-                    429,
-                    Some("TooManyRequestsException"),
-                    r#"{"message":"Maximum sending rate exceeded."}"#,
-                ),
-                Some(Fault::Throttled) => answer(
-                    400,
-                    None,
-                    &error("ProvisionedThroughputExceededException", ""),
-                ),
-                Some(Fault::Conflict) => answer(400, None, &conflict(&operation, &request)),
-                Some(fault) => panic!("{fault} is no fault of a request"),
+                Some(Fault::Throttled) if waits == Waits::Mail => throttled_mail(),
+                Some(fault) => of_service(fault).meet(request, &inner).await,
             }
         })
     }
 }
 
+/// What the embedded table has under another name.
+fn of_service(fault: Fault) -> faults::Fault {
+    match fault {
+        Fault::Conflict => faults::Fault::Conflict,
+        Fault::Throttled => faults::Fault::Throttle,
+        Fault::LostBefore => faults::Fault::TimeoutBefore,
+        Fault::LostAfter => faults::Fault::TimeoutAfter,
+        Fault::StaleIndex => faults::Fault::StaleIndex,
+        fault => panic!("{fault} is no fault of a request"),
+    }
+}
+
 /// What a request is.
 fn what(request: &HttpRequest) -> (Waits, String) {
-    let target = request.headers().get("x-amz-target").unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default();
+    let operation = operation_of(request);
     let waits = match operation {
         "" => return (Waits::Mail, "SendEmail".to_owned()),
         "SendMessage" | "SendMessageBatch" => Waits::Send,
@@ -365,41 +361,11 @@ pub(crate) fn body(request: &HttpRequest) -> Value {
     serde_json::from_slice(bytes).unwrap_or_default()
 }
 
-fn lost() -> ConnectorError {
-    ConnectorError::timeout("injected".into())
-}
-
-pub(crate) fn answer(
-    status: u16,
-    error: Option<&'static str>,
-    body: &str,
-) -> Result<HttpResponse, ConnectorError> {
-    let status = StatusCode::try_from(status).unwrap();
-    let mut response = HttpResponse::new(status, SdkBody::from(body.to_owned()));
-    let headers = response.headers_mut();
-    headers.insert("content-type", "application/x-amz-json-1.0");
-    if let Some(error) = error {
-        headers.insert("x-amzn-errortype", error);
-    }
-    Ok(response)
-}
-
-fn error(name: &str, more: &str) -> String {
-    format!(
-        r##"{{"__type":"com.amazonaws.dynamodb.v20120810#{name}","message":"injected"{more}}}"##
-    )
-}
-
-/// As many reasons as the transaction has actions; the first one conflicts.
-fn conflict(operation: &str, request: &HttpRequest) -> String {
-    if operation != "TransactWriteItems" {
-        return error("TransactionConflictException", "");
-    }
-    let actions = body(request)["TransactItems"].as_array().unwrap().len();
-    let mut reasons = vec![json!({"Code": "TransactionConflict", "Message": "injected"})];
-    reasons.resize(actions, json!({"Code": "None"}));
-    let reasons = format!(r#","CancellationReasons":{}"#, Value::Array(reasons));
-    error("TransactionCanceledException", &reasons)
+fn throttled_mail() -> Result<HttpResponse, ConnectorError> {
+    let mut refusal = answer(429, r#"{"message":"Maximum sending rate exceeded."}"#)?;
+    let headers = refusal.headers_mut();
+    headers.insert("x-amzn-errortype", "TooManyRequestsException");
+    Ok(refusal)
 }
 
 /// Sends the first half of a batch; of the rest SQS says that the fault is its own.
@@ -420,5 +386,5 @@ async fn partly(
     let failed =
         |entry: &Value| json!({"Id": entry["Id"], "SenderFault": false, "Code": "InternalError"});
     told["Failed"] = refused.iter().map(failed).collect();
-    answer(200, None, &told.to_string())
+    answer(200, &told.to_string())
 }

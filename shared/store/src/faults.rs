@@ -29,6 +29,33 @@ pub enum Fault {
     StaleIndex,
 }
 
+impl Fault {
+    /// What a request of the table comes to that meets the fault; of a transaction that conflicts, as many
+    /// reasons as it has actions.
+    ///
+    /// # Errors
+    /// The fault is a lost request or a lost answer; or what carries requests failed by itself.
+    pub async fn meet(
+        self,
+        request: HttpRequest,
+        inner: &SharedHttpConnector,
+    ) -> Result<HttpResponse, ConnectorError> {
+        match self {
+            Self::TimeoutBefore => Err(lost("the request was lost")),
+            Self::TimeoutAfter => {
+                inner.call(request).await?;
+                Err(lost("the answer was lost"))
+            }
+            Self::Throttle => answer(400, &error("ProvisionedThroughputExceededException")),
+            Self::Conflict if operation_of(&request) == "TransactWriteItems" => {
+                answer(400, &conflict(&request))
+            }
+            Self::Conflict => answer(400, &error("TransactionConflictException")),
+            Self::StaleIndex => answer(200, r#"{"Items":[],"Count":0,"ScannedCount":0}"#),
+        }
+    }
+}
+
 /// Decides which request meets which fault. Called once for each request, with the operation's name.
 pub type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
 
@@ -121,40 +148,33 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let operation = request
-            .headers()
-            .get("x-amz-target")
-            .and_then(|target| target.rsplit('.').next())
-            .unwrap_or_default()
-            .to_owned();
-        let fault = self.faults.next(&operation);
+        let fault = self.faults.next(operation_of(&request));
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             match fault {
                 None => inner.call(request).await,
-                Some(Fault::TimeoutBefore) => Err(lost("the request was lost")),
-                Some(Fault::TimeoutAfter) => {
-                    inner.call(request).await?;
-                    Err(lost("the answer was lost"))
-                }
-                Some(Fault::Throttle) => answer(400, &throttled()),
-                Some(Fault::Conflict) if operation == "TransactWriteItems" => {
-                    answer(400, &conflict(&request))
-                }
-                Some(Fault::Conflict) => answer(400, &error("TransactionConflictException")),
-                Some(Fault::StaleIndex) => {
-                    answer(200, r#"{"Items":[],"Count":0,"ScannedCount":0}"#)
-                }
+                Some(fault) => fault.meet(request, &inner).await,
             }
         })
     }
+}
+
+/// What is asked for, by the service's own name of it; empty for what is neither the table nor a queue.
+#[must_use]
+pub fn operation_of(request: &HttpRequest) -> &str {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default()
 }
 
 fn lost(what: &'static str) -> ConnectorError {
     ConnectorError::timeout(what.into())
 }
 
-fn answer(status: u16, body: &str) -> Result<HttpResponse, ConnectorError> {
+/// An answer as the services give it.
+///
+/// # Errors
+/// The status is none.
+pub fn answer(status: u16, body: &str) -> Result<HttpResponse, ConnectorError> {
     let status =
         StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     let mut response = HttpResponse::new(status, SdkBody::from(body.to_owned()));
@@ -166,10 +186,6 @@ fn answer(status: u16, body: &str) -> Result<HttpResponse, ConnectorError> {
 
 fn error(name: &str) -> String {
     format!(r##"{{"__type":"com.amazonaws.dynamodb.v20120810#{name}","message":"injected"}}"##)
-}
-
-fn throttled() -> String {
-    error("ProvisionedThroughputExceededException")
 }
 
 /// As many reasons as the transaction has actions; the first one conflicts.
