@@ -4,29 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::books::{all, audit};
+use crate::dice::Dice;
 use crate::world::{Answer, Program, World, text};
 
 /// Histories of one run, and steps of each.
 const HISTORIES: u64 = 4;
 const STEPS: usize = 60;
-
-/// Draws that a seed decides: SplitMix64 (Steele, Lea and Flood, 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let sides = u64::try_from(sides).unwrap();
-        usize::try_from((mixed ^ (mixed >> 31)) % sides).unwrap()
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        (!from.is_empty()).then(|| &from[self.roll(from.len())])
-    }
-}
 
 fn eur(amount: usize) -> Value {
     json!({"amount": amount, "currency": "EUR"})
@@ -292,7 +275,7 @@ async fn the_books_add_up_whatever_happens() {
         }
         let mut history = History {
             program,
-            dice: Dice(seed),
+            dice: Dice::new(seed),
             people,
             orders: Vec::new(),
             refunds: Vec::new(),

@@ -19,6 +19,9 @@ mod contract;
 mod conversions;
 mod costs;
 mod deliveries;
+#[path = "../chaos/dice.rs"]
+#[allow(dead_code, reason = "the simulation uses more of it")]
+mod dice;
 mod documented;
 mod earning;
 mod exports;
