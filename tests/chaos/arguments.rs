@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use crate::sabotage::Sabotage;
+
 const HELP: &str = "\
 Seeded histories of the whole bundle on a cloud that misbehaves.
 
   --seed N         the first history (0)
   --histories N    how many (1000); for bugs, in how many each has to be found
   --bugs           put bugs in, and tell how long it takes to find each
+  --bug NAME       this one only
   --trace          run one history, and print what happens in it";
 
 /// What to do.
@@ -24,6 +27,8 @@ pub(crate) enum Task {
     Histories,
     /// Bugs that are put in.
     Bugs,
+    /// One of them.
+    Bug(Sabotage),
     /// One history, told.
     Trace,
 }
@@ -55,6 +60,7 @@ impl Arguments {
                     read.ask(Task::Histories);
                 }
                 Long("bugs") => read.task = Task::Bugs,
+                Long("bug") => read.task = Task::Bug(bug(&mut parser)?),
                 Long("trace") => read.task = Task::Trace,
                 // What `cargo test` hands to every test program.
                 Long("nocapture" | "quiet" | "exact" | "include-ignored" | "show-output")
@@ -83,6 +89,12 @@ impl Arguments {
 
 fn number(parser: &mut Parser) -> Result<u64, String> {
     parser.value().and_then(|value| value.parse()).map_err(told)
+}
+
+fn bug(parser: &mut Parser) -> Result<Sabotage, String> {
+    let name = parser.value().and_then(ValueExt::string).map_err(told)?;
+    let found = Sabotage::ALL.iter().find(|bug| bug.to_string() == name);
+    found.copied().ok_or(format!("{name} is no bug"))
 }
 
 fn told(error: lexopt::Error) -> String {

@@ -1,5 +1,7 @@
 //! What has to be true at the end of every history, and of its bounds at any moment of it.
 
+mod spent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
@@ -12,6 +14,7 @@ use kith_domain::incentive::{
     Facts as Judged, Incentive, Limit, LimitSubject, Party, SkipReason, Used, evaluate,
 };
 use kith_domain::ledger::Balance;
+use kith_domain::participant::Participant;
 use kith_domain::payout::{Payout, PayoutState};
 use kith_domain::program::{Program, ProgramState};
 use kith_domain::refund::{Refund, RefundState};
@@ -39,6 +42,13 @@ pub(crate) struct Facts {
 /// Everything in the table, by kind.
 struct Books {
     items: BTreeMap<String, Vec<Item>>,
+}
+
+/// A write, as the stream tells it.
+struct Write {
+    key: (String, String),
+    /// What is there since; nothing if it was taken away.
+    image: Item,
 }
 
 /// The wire's form of a value, as the SDK has it.
@@ -116,30 +126,54 @@ impl Books {
     }
 }
 
-/// The earliest work that has a time, in real time for live programs; `None` when nothing has.
-pub(crate) fn next_due(cloud: &Cloud, people: &People) -> Option<Timestamp> {
-    let is_live = people.book().is_live;
-    Books::open(cloud)
-        .everything()
-        .filter(|item| text_of(item, "due_pk").is_some_and(|pk| pk.starts_with("DUE#")))
-        .filter_map(|item| text_of(item, "due_sk"))
-        .filter_map(|sk| match sk.strip_prefix("real#") {
-            Some(rest) => Some(rest),
-            None => is_live.then_some(sk),
-        })
-        .map(|sk| sk.split('#').next().unwrap().parse().unwrap())
-        .min()
+/// Every write, in the order of the commits.
+fn writes(cloud: &Cloud) -> Vec<Write> {
+    let text = |record: &Value, name: &str| {
+        let key = &record["dynamodb"]["Keys"][name]["S"];
+        key.as_str().unwrap().to_owned()
+    };
+    let told = cloud.take_told();
+    let writes = told.iter().map(|record| Write {
+        key: (text(record, "pk"), text(record, "sk")),
+        image: match &record["dynamodb"]["NewImage"] {
+            Value::Object(_) => item_of(&record["dynamodb"]["NewImage"]),
+            _ => Item::new(),
+        },
+    });
+    writes.collect()
+}
+
+/// Attributes that a claim changes: it moves an entry of the due index, and nothing else.
+const OF_A_CLAIM: [&str; 3] = ["due_pk", "due_sk", "attempts"];
+
+/// Whether two images of an item differ by a claim at most.
+fn same_but_for_a_claim(before: &Item, after: &Item) -> bool {
+    let rest = |item: &Item| {
+        let mut rest = item.clone();
+        rest.retain(|name, _| !OF_A_CLAIM.contains(&name.as_str()));
+        rest
+    };
+    rest(before) == rest(after)
 }
 
 struct Auditor<'a> {
     cloud: &'a Cloud,
     people: &'a People,
     books: Books,
+    /// Every write, in the order of the commits.
+    writes: Vec<Write>,
+    /// What happened, in the same order.
+    facts: Vec<RecordedFact>,
     findings: Vec<String>,
     /// The program's rules by their version, and as they are.
     rules: BTreeMap<u64, Program>,
     conversions: Vec<Conversion>,
     rewards: BTreeMap<RewardId, Reward>,
+    /// Conversions as they were decided: what becomes of them later is somebody else's.
+    decided: Vec<Conversion>,
+    /// Rewards as they were made.
+    made: Vec<Reward>,
+    people_of: BTreeMap<ParticipantId, Participant>,
 }
 
 /// Looks at everything.
@@ -147,23 +181,36 @@ pub(crate) fn audit(cloud: &Cloud, people: &People) -> (Vec<String>, Facts) {
     let books = Books::open(cloud);
     let rules = books.all::<Program>().into_iter();
     let rewards = books.all::<Reward>().into_iter();
+    let members = books.all::<Participant>().into_iter();
+    let writes = writes(cloud);
     let mut auditor = Auditor {
         cloud,
         people,
+        facts: facts_of(&writes),
+        decided: first_of(&writes),
+        made: first_of(&writes),
+        writes,
         findings: Vec::new(),
         rules: rules.map(|program| (program.version, program)).collect(),
         conversions: books.all(),
         rewards: rewards.map(|reward| (reward.id, reward)).collect(),
+        people_of: members.map(|one| (one.id, one)).collect(),
         books,
     };
+    auditor.versions();
     auditor.acknowledged();
+    auditor.gifts();
     auditor.names();
     auditor.judged();
     auditor.bounds();
     auditor.ledger();
     auditor.refunds();
+    auditor.lots();
+    auditor.vouchers();
+    auditor.merged();
     auditor.unfinished();
     auditor.mails();
+    auditor.surveys();
     auditor.webhooks();
     let facts = Facts {
         conversions: auditor.conversions.len(),
@@ -173,6 +220,22 @@ pub(crate) fn audit(cloud: &Cloud, people: &People) -> (Vec<String>, Facts) {
         ledger: auditor.books.of(LedgerEntry::KIND).len(),
     };
     (auditor.findings, facts)
+}
+
+/// Everything of a kind as it was first written.
+fn first_of<T: Entity>(writes: &[Write]) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    let of_kind = writes
+        .iter()
+        .filter(|write| text_of(&write.image, "kind") == Some(T::KIND) && seen.insert(&write.key));
+    let of_kind = of_kind.map(|write| item::read(write.image.clone()).unwrap());
+    of_kind.collect()
+}
+
+/// What happened, in the order of the commits: a later write of an event settles it, and tells nothing new.
+fn facts_of(writes: &[Write]) -> Vec<RecordedFact> {
+    let events = first_of::<Event>(writes).into_iter();
+    events.flat_map(|event| event.facts).collect()
 }
 
 /// What was counted, as far as the outcome of an evaluation rests on it: everything that it was refused
@@ -236,17 +299,72 @@ impl Auditor<'_> {
         }
     }
 
+    /// Nobody writes over what they have not read: each write of something that counts its versions is the
+    /// one after the write before.
+    fn versions(&mut self) {
+        let mut before: BTreeMap<&(String, String), &Item> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for write in &self.writes {
+            let version = |item: &Item| item.get("version")?.as_n().ok()?.parse::<u64>().ok();
+            let kind = text_of(&write.image, "kind").unwrap_or_default();
+            let earlier = before.insert(&write.key, &write.image);
+            // Rules are kept under the version of the program that they are of.
+            let Some(found) = version(&write.image).filter(|_| !write.key.1.starts_with("SCHEME#"))
+            else {
+                continue;
+            };
+            let expected = earlier.and_then(version).map_or(1, |version| version + 1);
+            let is_claim =
+                earlier.is_some_and(|earlier| same_but_for_a_claim(earlier, &write.image));
+            if found != expected && !is_claim {
+                findings.push(format!(
+                    "{kind} is written over: version {found} after {}",
+                    expected - 1
+                ));
+            }
+        }
+        self.findings.extend(findings);
+    }
+
+    /// Each gift was asked for once, under a key of its own, however often the call came.
+    fn gifts(&mut self) {
+        let mut gifts: BTreeMap<String, usize> = BTreeMap::new();
+        for reward in self.rewards.values() {
+            if reward.source != RewardSource::Rule {
+                *gifts.entry(format!("{:?}", reward.original)).or_default() += 1;
+            }
+        }
+        for (gift, times) in gifts {
+            if times > 1 {
+                self.find(format!("the gift of {gift} was given {times} times"));
+            }
+        }
+    }
+
     /// Everything that a client was told has happened is there, once under each name.
     fn acknowledged(&mut self) {
         let mut ids: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for kind in ["conversion", "refund", "reward", "participant", "payout"] {
+        let kinds = [
+            "conversion",
+            "refund",
+            "reward",
+            "participant",
+            "payout",
+            "merge",
+            "redemption",
+        ];
+        for kind in kinds {
             let found = self.books.of(kind).iter();
             let found = found.filter_map(|item| {
-                let pk = text_of(item, "pk")?;
-                pk.rsplit('#').next().map(str::to_owned)
+                // Redemptions are among what a participant has.
+                let key = if kind == "redemption" { "sk" } else { "pk" };
+                text_of(item, key)?.rsplit('#').next().map(str::to_owned)
             });
             ids.insert(kind, found.collect());
         }
+        let orders = self.conversions.iter();
+        let orders = orders.map(|conversion| conversion.content.external_id.to_string());
+        ids.insert("order", orders.collect());
         let acknowledged = self.people.book().acknowledged.clone();
         let mut named: BTreeMap<(&str, String), String> = BTreeMap::new();
         for one in acknowledged {
@@ -257,10 +375,11 @@ impl Auditor<'_> {
                 ));
             }
             if let Some(name) = one.name {
+                let present = self.present(&one.id);
                 let id = named
                     .entry((one.kind, name.clone()))
-                    .or_insert_with(|| one.id.clone());
-                if *id != one.id {
+                    .or_insert_with(|| present.clone());
+                if *id != present {
                     self.findings
                         .push(format!("{} {name} is there twice", one.kind));
                 }
@@ -268,12 +387,25 @@ impl Auditor<'_> {
         }
     }
 
+    /// Who somebody is by now, if it is somebody.
+    fn present(&self, id: &str) -> String {
+        let mut present = id.to_owned();
+        while let Some(into) = present
+            .parse()
+            .ok()
+            .and_then(|id: ParticipantId| self.people_of.get(&id)?.merged_into)
+        {
+            present = into.to_string();
+        }
+        present
+    }
+
     /// The shop's names and the program's numbers stand for one thing each.
     fn names(&mut self) {
         let mut orders = BTreeSet::new();
         let mut numbers = BTreeSet::new();
         let mut referrals = BTreeSet::new();
-        for conversion in self.conversions.clone() {
+        for conversion in self.decided.clone() {
             let content = &conversion.content;
             if !orders.insert((content.event.clone(), content.external_id.clone())) {
                 self.find(format!("{} is recorded twice", content.external_id));
@@ -315,7 +447,7 @@ impl Auditor<'_> {
     /// Each conversion has one set of rewards: what the rules say of its facts.
     fn judged(&mut self) {
         let mut of_conversion: BTreeMap<ConversionId, Vec<Reward>> = BTreeMap::new();
-        for reward in self.rewards.values() {
+        for reward in &self.made {
             if let (RewardSource::Rule, Some(conversion)) = (reward.source, reward.conversion_id) {
                 of_conversion
                     .entry(conversion)
@@ -323,7 +455,7 @@ impl Auditor<'_> {
                     .push(reward.clone());
             }
         }
-        for conversion in self.conversions.clone() {
+        for conversion in self.decided.clone() {
             let name = conversion.content.external_id.to_string();
             let rewards = of_conversion.remove(&conversion.id).unwrap_or_default();
             let ids: BTreeSet<RewardId> = rewards.iter().map(|reward| reward.id).collect();
@@ -399,7 +531,7 @@ impl Auditor<'_> {
     /// in the order in which they were committed.
     fn bounds(&mut self) {
         let parties: BTreeMap<ConversionId, (Option<ParticipantId>, ParticipantId)> = self
-            .conversions
+            .decided
             .iter()
             .map(|conversion| {
                 let chosen = conversion.attribution.chosen.as_ref();
@@ -408,15 +540,16 @@ impl Auditor<'_> {
             })
             .collect();
         let mut rewards: BTreeMap<RewardId, Reward> = BTreeMap::new();
-        for record in self.cloud.told() {
-            let image = &record["dynamodb"]["NewImage"];
-            if image["kind"]["S"] != Reward::KIND {
+        let writes = std::mem::take(&mut self.writes);
+        for write in &writes {
+            if text_of(&write.image, "kind") != Some(Reward::KIND) {
                 continue;
             }
-            let reward: Reward = item::read(item_of(image)).unwrap();
+            let reward: Reward = item::read(write.image.clone()).unwrap();
             rewards.insert(reward.id, reward.clone());
             self.within_bounds(&reward, &rewards, &parties);
         }
+        self.writes = writes;
         let missing = self.rewards.keys().any(|id| !rewards.contains_key(id));
         if missing {
             self.find("the stream does not tell of every reward");
@@ -596,14 +729,18 @@ impl Auditor<'_> {
                 self.find(format!("{id} tells different things"));
             }
         }
-        let facts: Vec<RecordedFact> = self
-            .books
-            .all::<Event>()
-            .into_iter()
-            .flat_map(|event| event.facts)
-            .collect();
+        let facts = self.facts.clone();
         let ids: BTreeSet<String> = facts.iter().map(|fact| fact.id.to_string()).collect();
-        for id in taken.keys().filter(|id| !ids.contains(*id)) {
+        for reward in self.rewards.values() {
+            let carried_out = matches!(reward.state, RewardState::Issued | RewardState::Redeemed);
+            let question = format!("{}:issue", reward.id);
+            if reward.fulfilment.is_some() && carried_out && !taken.contains_key(&question) {
+                self.findings
+                    .push("the shop never heard of a reward that it carried out".to_owned());
+            }
+        }
+        let told = taken.keys().filter(|id| !id.starts_with("rwd_"));
+        for id in told.filter(|id| !ids.contains(*id)) {
             self.findings
                 .push(format!("{id} was told and has not happened"));
         }
@@ -645,9 +782,7 @@ impl Auditor<'_> {
                 self.find(format!("mail {id:?} was accepted twice"));
             }
         }
-        let explained = |package| self.cloud.gate().met_a_fault(package);
-        let (mail_explained, survey_explained) =
-            (explained("message-dispatch"), explained("survey-dispatch"));
+        let mail_explained = self.cloud.gate().met_a_fault("message-dispatch");
         let mut told = BTreeSet::new();
         for mail in self.books.all::<MailRecord>() {
             match mail.state {
@@ -656,6 +791,13 @@ impl Auditor<'_> {
                     self.find(format!("a mail is left {}", mail.state));
                 }
                 MailState::Sent | MailState::Recorded | MailState::Skipped | MailState::Failed => {}
+            }
+            let may_be_there = matches!(mail.state, MailState::Sent | MailState::Unknown);
+            if !may_be_there && accepted.contains(&Some(mail.id.to_string())) {
+                self.find(format!(
+                    "the provider has a mail that counts as {}",
+                    mail.state
+                ));
             }
             if mail.state == MailState::Sent && !accepted.contains(&Some(mail.id.to_string())) {
                 self.find("a mail counts as sent that the provider never had");
@@ -669,12 +811,28 @@ impl Auditor<'_> {
                 self.find("nobody was told of an issued reward");
             }
         }
+    }
+
+    /// A survey was sent once, its latest answer is the one that stands, and it comes to an end.
+    fn surveys(&mut self) {
+        let explained = self.cloud.gate().met_a_fault("survey-dispatch");
         for survey in self.books.all::<Survey>() {
             if survey.state == SurveyState::Sending
-                || (survey.state == SurveyState::Unknown && !survey_explained)
+                || (survey.state == SurveyState::Unknown && !explained)
             {
                 self.find(format!("a survey is left {}", survey.state));
             }
+            let of_it = self.facts.iter().map(|fact| &fact.fact);
+            let of_it = of_it.filter(|fact| fact.survey_id == Some(survey.id));
+            let of_kind = |kind| of_it.clone().filter(move |fact| fact.kind == kind);
+            let sent = of_kind(FactKind::SurveySent).count();
+            let told = of_kind(FactKind::SurveyAnswered).next_back();
+            let told = told.and_then(|fact| fact.score);
+            let answer = survey.answer.as_ref().map(|answer| answer.score.get());
+            if sent > 1 {
+                self.find(format!("a survey was sent {sent} times"));
+            }
+            self.same("the answer to a survey", &answer, &told);
         }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) key: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    /// Others, by which a shop system says who calls.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Option<Value>,
     /// The last part of the client's address.
     pub(crate) from: u8,
@@ -88,6 +90,8 @@ struct State {
     rarity: Option<usize>,
     /// How rarely something fails in this history.
     fails_once_in: usize,
+    /// Which faults this history has more of, and which it has none of.
+    moods: u64,
     idle: BTreeMap<String, Vec<Arc<dyn Function>>>,
     held: Vec<Held>,
     dead: Vec<Held>,
@@ -99,6 +103,8 @@ struct State {
     read_at: Option<u64>,
     /// Everything that the stream told, in order.
     told: Vec<Value>,
+    /// Where the entries of the due index stand, by the keys of their items.
+    due: BTreeMap<String, String>,
     /// When the schedule fired last.
     swept: Timestamp,
     invocations: u64,
@@ -119,6 +125,33 @@ impl Trace {
         self.hasher.write(line.as_bytes());
         if self.kept {
             self.lines.push(format!("{turn:5} {line}"));
+        }
+    }
+}
+
+/// How a history has a fault. What nothing else gets in the way of comes to more: two faults that hide each
+/// other in one history do not in another (Groce and others, "Swarm testing", 2012).
+enum Mood {
+    Never,
+    Usual,
+    Often,
+}
+
+impl Mood {
+    fn of(fault: Fault, moods: u64) -> Self {
+        match Dice::new(moods ^ fault as u64).roll(8) {
+            0 | 1 => Self::Never,
+            2..=5 => Self::Usual,
+            _ => Self::Often,
+        }
+    }
+
+    /// How many chances it has against the others that may happen at the same place.
+    fn chances(self) -> usize {
+        match self {
+            Self::Never => 0,
+            Self::Usual => 1,
+            Self::Often => 4,
         }
     }
 }
@@ -163,6 +196,7 @@ impl Cloud {
         let endpoint = OneEndpoint::new(gate.clone());
         let parts = Parts::new(&options, PORT, "http://127.0.0.1:1").unwrap();
         let fails_once_in = [6, 15, 15, 40, 200][dice.roll(5)];
+        let moods = dice.next();
         Self(Arc::new(Inner {
             routes: Routes::new(&parts.template.routes),
             registry: registry(&endpoint),
@@ -174,6 +208,7 @@ impl Cloud {
                 dice,
                 rarity: None,
                 fails_once_in,
+                moods,
                 idle: BTreeMap::new(),
                 held: Vec::new(),
                 dead: Vec::new(),
@@ -184,6 +219,7 @@ impl Cloud {
                 read_at: None,
                 swept: clock.now(),
                 told: Vec::new(),
+                due: BTreeMap::new(),
                 invocations: 0,
                 turns: 0,
                 trace: Trace {
@@ -230,9 +266,24 @@ impl Cloud {
         self.0.endpoint.taken()
     }
 
-    /// What the stream told, in order.
-    pub(crate) fn told(&self) -> Vec<Value> {
-        self.state().told.clone()
+    /// Takes what the stream told, in order.
+    pub(crate) fn take_told(&self) -> Vec<Value> {
+        std::mem::take(&mut self.state().told)
+    }
+
+    /// The earliest work that has a time, as the stream told: in real time for live programs; `None` when
+    /// nothing has.
+    pub(crate) fn next_due(&self, is_live: bool) -> Option<Timestamp> {
+        let state = self.state();
+        let times = state
+            .due
+            .values()
+            .filter_map(|sk| match sk.strip_prefix("real#") {
+                Some(rest) => Some(rest),
+                None => is_live.then_some(sk.as_str()),
+            });
+        let times = times.map(|sk| sk.split('#').next().unwrap().parse().unwrap());
+        times.min()
     }
 
     /// The bodies of dead letters, with the queues that they were for.
@@ -278,7 +329,12 @@ impl Cloud {
         let Some(rarity) = state.rarity else {
             return false;
         };
-        let fails = state.dice.once_in(rarity.saturating_mul(rarer));
+        let rarity = rarity.saturating_mul(rarer);
+        let fails = match Mood::of(fault, state.moods) {
+            Mood::Never => false,
+            Mood::Usual => state.dice.once_in(rarity),
+            Mood::Often => state.dice.once_in(4.max(rarity / 4)),
+        };
         if fails {
             let turn = state.turns;
             state.trace.add(turn, format!("fault {fault}"));
@@ -393,6 +449,9 @@ impl Cloud {
         if let Some(key) = &request.idempotency_key {
             head(HeaderName::from_static("idempotency-key"), key);
         }
+        for (name, value) in &request.headers {
+            head(HeaderName::from_static(name), value);
+        }
         let body = request.body.as_ref().map(Value::to_string);
         if body.is_some() {
             head(http::header::CONTENT_TYPE, "application/json");
@@ -500,8 +559,14 @@ impl Cloud {
         // There may be more than one page of it.
         state.read_at = None;
         state.read_to = Some(last.sequence_number.clone());
-        let told = records.iter().map(|record| record.record.clone());
-        state.told.extend(told);
+        for record in &records {
+            let (key, due) = due_of(&record.record);
+            match due {
+                Some(due) => state.due.insert(key, due),
+                None => state.due.remove(&key),
+            };
+            state.told.push(record.record.clone());
+        }
         let mapping = &parts.template.stream_mappings[0];
         let mut left: VecDeque<StreamRecord> = records
             .into_iter()
@@ -583,7 +648,14 @@ impl Cloud {
     /// Whether what waited meets a fault, and which.
     fn fault_of(&self, waits: Waits, label: &str) -> Option<Fault> {
         self.note(label.to_owned());
-        let faults = waits.faults();
+        let moods = self.state().moods;
+        let chances = |fault: &Fault| Mood::of(*fault, moods).chances();
+        let faults = waits.faults().iter();
+        let faults = faults.flat_map(|fault| std::iter::repeat_n(*fault, chances(fault)));
+        let faults: Vec<Fault> = faults.collect();
+        if faults.is_empty() {
+            return None;
+        }
         let fault = faults[self.roll(faults.len())];
         let package = label.split(' ').next().unwrap_or_default();
         self.fails_in(package, fault, 1).then_some(fault)
@@ -811,6 +883,15 @@ fn failed(answer: Result<Box<RawValue>, Ended>, ids: BTreeSet<String>) -> BTreeS
         Ok(Report::Failed(failed)) => failed,
         Ok(Report::AllFailed) | Err(_) => ids,
     }
+}
+
+/// The key of a written item, and where it stands in the due index if it is due.
+fn due_of(record: &Value) -> (String, Option<String>) {
+    let (keys, image) = (&record["dynamodb"]["Keys"], &record["dynamodb"]["NewImage"]);
+    let text = |value: &Value| value["S"].as_str().map(str::to_owned);
+    let pk = text(&image["due_pk"]).filter(|pk| pk.starts_with("DUE#"));
+    let due = pk.and_then(|_| text(&image["due_sk"]));
+    (format!("{} {}", keys["pk"]["S"], keys["sk"]["S"]), due)
 }
 
 /// A path without what differs from one run to the next.

@@ -112,6 +112,8 @@ struct State {
     sabotage: Option<Sabotage>,
     requests: u64,
     sent: bool,
+    /// A mail may have come since somebody looked.
+    mailed: bool,
     /// The packages that met a fault.
     hit: BTreeSet<String>,
 }
@@ -162,6 +164,11 @@ impl Gate {
     /// Whether messages may have been sent since the last time.
     pub(crate) fn take_sent(&self) -> bool {
         std::mem::take(&mut self.lock().sent)
+    }
+
+    /// Whether a mail may have come since the last time.
+    pub(crate) fn take_mailed(&self) -> bool {
+        std::mem::take(&mut self.lock().mailed)
     }
 
     /// Takes one out of what waits.
@@ -295,8 +302,10 @@ impl HttpConnector for Connector {
                 }
                 Some((sabotage, number)) => sabotage.of(request, number),
             };
-            if waits == Waits::Send {
-                gate.lock().sent = true;
+            match waits {
+                Waits::Send => gate.lock().sent = true,
+                Waits::Mail => gate.lock().mailed = true,
+                _ => {}
             }
             let repeats = gate.sabotage_is(Sabotage::MailRepeated) && waits == Waits::Mail;
             match fault {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::audit;
@@ -122,12 +122,23 @@ async fn act(cloud: &Cloud, people: &People, dice: &mut Dice, until: usize) {
     let mut begun = 0;
     // When the days of a live program go by.
     let mut passes = None;
+    // How often what is due later still comes while things fail.
+    let mut later = if dice.once_in(3) { 1 + dice.roll(2) } else { 0 };
     while cloud.turns() < until {
         while let Some(ended) = acting.try_join_next() {
             ended.unwrap();
         }
-        if begun == actions && acting.is_empty() && cloud.is_quiet() {
-            return;
+        if begun == actions && acting.is_empty() && passes.is_none() && cloud.is_quiet() {
+            if later == 0 {
+                return;
+            }
+            later -= 1;
+            if people.book().is_live {
+                passes = cloud.next_due(true).map(|at| wait_for(cloud, at));
+            } else {
+                let (people, mut dice) = (people.clone(), dice.split());
+                acting.spawn(async move { people.turn_the_clock(&mut dice).await });
+            }
         }
         if passes.is_none() && people.book().is_live && dice.once_in(150) {
             passes = Some(Duration::from_secs(3_600 * (1 + dice.next() % 200)));
@@ -137,11 +148,17 @@ async fn act(cloud: &Cloud, people: &People, dice: &mut Dice, until: usize) {
             && cloud.gate().running() == 0
         {
             tokio::time::advance(time).await;
+            cloud.schedule();
             passes = None;
         }
         if begun < actions && passes.is_none() && acting.len() < at_once && dice.once_in(4) {
             begun += 1;
             acting.spawn(people.clone().act(begun, dice.split()));
+        }
+        if cloud.gate().take_mailed() && dice.once_in(2) {
+            // Some read their mail before the provider has told that it took it.
+            let (people, mut dice) = (people.clone(), dice.split());
+            acting.spawn(async move { people.answer(&mut dice).await });
         }
         cloud.turn().await;
     }
@@ -175,17 +192,23 @@ async fn settle(cloud: &Cloud, people: &People) {
     cloud.gate().find("a test clock never settles".to_owned());
 }
 
+/// How long it is until so much is due that a sweep is worth it.
+fn wait_for(cloud: &Cloud, at: Timestamp) -> Duration {
+    let wait = at.duration_since(cloud.now()) + SWEPT_TOGETHER;
+    Duration::try_from(wait).unwrap_or_default()
+}
+
 /// Lets time go by from one thing that is due to the next.
 async fn sweep(cloud: &Cloud, people: &People) {
     let horizon = cloud.now() + SignedDuration::from_hours(24 * HORIZON_DAYS);
     for _ in 0..SWEEPS_MAX {
-        let Some(at) = audit::next_due(cloud, people).filter(|at| *at < horizon) else {
+        let Some(at) = cloud
+            .next_due(people.book().is_live)
+            .filter(|at| *at < horizon)
+        else {
             return;
         };
-        let wait = at.duration_since(cloud.now()) + SWEPT_TOGETHER;
-        if let Ok(wait) = Duration::try_from(wait) {
-            tokio::time::advance(wait).await;
-        }
+        tokio::time::advance(wait_for(cloud, at)).await;
         cloud.schedule();
         cloud.rest().await;
     }

@@ -32,12 +32,12 @@ use std::time::Instant;
 use crate::arguments::{Arguments, Task};
 use crate::history::{Outcome, Plan};
 use crate::sabotage::Sabotage;
-use crate::search::{Totals, in_parallel};
+use crate::search::{Totals, first_that_fails, in_parallel};
 
 /// Histories of one run of the tests.
-const HISTORIES: u64 = 12;
+const HISTORIES: u64 = 3;
 /// Seeds that are run twice.
-const REPLAYED: u64 = 2;
+const REPLAYED: u64 = 1;
 /// Histories in which each bug that shows soon has to be found.
 const HISTORIES_FOR_A_BUG: u64 = 60;
 
@@ -63,7 +63,12 @@ fn main() -> ExitCode {
             task: Task::Bugs,
             histories,
             ..
-        }) => bugs(&Sabotage::ALL, histories),
+        }) => bugs(Sabotage::ALL, histories),
+        Ok(Arguments {
+            task: Task::Bug(bug),
+            histories,
+            ..
+        }) => bugs(&[bug], histories),
         Ok(Arguments {
             task: Task::Trace,
             seed,
@@ -81,35 +86,28 @@ fn main() -> ExitCode {
 fn histories(seed: u64, histories: u64) -> bool {
     let began = Instant::now();
     let mut totals = Totals::default();
-    let failed = in_parallel(
-        seed..seed.saturating_add(histories),
-        Plan::of,
-        |_, outcome| {
-            totals.add(outcome);
-            !outcome.findings.is_empty()
-        },
-    );
+    let failed = first_that_fails(seed..seed.saturating_add(histories), |outcome| {
+        totals.add(outcome);
+    });
     totals.print(began.elapsed());
     let Some((plan, outcome)) = failed else {
         return true;
     };
     println!("\nseed {} fails:", plan.seed);
     print_findings(&outcome);
-    println!("\ncutting it to the shortest prefix that fails …");
-    let turns = 0..=u64::try_from(outcome.busy).unwrap();
-    let cut = |turns| Plan {
-        turns: usize::try_from(turns).unwrap(),
-        ..plan
-    };
-    let shortest = in_parallel(*turns.start()..*turns.end() + 1, cut, |_, outcome| {
-        !outcome.findings.is_empty()
-    });
-    match shortest {
-        Some((plan, _)) => {
-            print_trace(plan);
+    println!("\ncutting it short …");
+    let cut = |turns| Plan { turns, ..plan };
+    // What fails late mostly fails from some turn on; where it does not, a prefix that fails is found all the same.
+    let (mut passes, mut fails) = (0, outcome.busy);
+    while passes + 1 < fails {
+        let middle = passes.midpoint(fails);
+        if history::run(cut(middle)).findings.is_empty() {
+            passes = middle;
+        } else {
+            fails = middle;
         }
-        None => println!("no prefix of it fails"),
     }
+    print_trace(cut(fails));
     false
 }
 
@@ -130,31 +128,28 @@ fn replays() -> bool {
 /// Puts each bug in, and runs histories until it shows.
 fn bugs(bugs: &[Sabotage], histories: u64) -> bool {
     println!("\nbug                  histories  found by");
-    let mut all = true;
-    for bug in bugs.iter().copied() {
+    // A bug a thread: what one of them takes to be found tells nothing about another.
+    let places = 0..u64::try_from(bugs.len()).unwrap();
+    let found = in_parallel(places, |place| {
+        let bug = bugs[usize::try_from(place).unwrap()];
         let with = |seed| Plan {
             sabotage: Some(bug),
             ..Plan::of(seed)
         };
-        let found = in_parallel(0..histories, with, |_, outcome| {
-            !outcome.findings.is_empty()
+        let mut seeds = 0..histories;
+        let found = seeds.find_map(|seed| {
+            let finding = history::run(with(seed)).findings.into_iter().next()?;
+            Some((seed, finding))
         });
-        match found {
-            Some((plan, outcome)) => {
-                println!(
-                    "{:<20} {:>9}  {}",
-                    bug.to_string(),
-                    plan.seed + 1,
-                    outcome.findings[0]
-                );
+        match &found {
+            Some((seed, finding)) => {
+                println!("{:<20} {:>9}  {finding}", bug.to_string(), seed + 1);
             }
-            None => {
-                println!("{:<20} {:>9}  NOT FOUND", bug.to_string(), histories);
-                all = false;
-            }
+            None => println!("{:<20} {histories:>9}  NOT FOUND", bug.to_string()),
         }
-    }
-    all
+        found.is_some()
+    });
+    found.into_iter().all(|found| found)
 }
 
 fn trace(seed: u64) -> bool {

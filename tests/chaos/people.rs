@@ -1,8 +1,13 @@
 //! What shops, owners and people do: each as a client that tries again when it hears nothing.
 
+mod shop_system;
+mod spending;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use kith_local::gateway::Answer;
 use serde_json::{Value, json};
 
@@ -35,6 +40,13 @@ pub(crate) struct Book {
     tokens: Vec<String>,
     orders: Vec<String>,
     refunds: Vec<String>,
+    redemptions: Vec<(String, String)>,
+    /// Where the shop system tells of orders.
+    source: String,
+    /// Whether it turns out now and then that two are one.
+    merges: bool,
+    /// Which orders were told that they used a voucher, by its code.
+    pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
@@ -59,8 +71,8 @@ fn json_of(answer: &Answer) -> Value {
     serde_json::from_slice(answer.body()).unwrap_or_default()
 }
 
-/// Rules of every kind, some of them with bounds that are soon reached.
-fn rules(dice: &mut Dice) -> Value {
+/// Rules of every kind, some of them with bounds that are soon reached, some carried out by the shop.
+fn rules(dice: &mut Dice, webhook: &Value) -> Value {
     let mut rules = vec![
         json!({"id": "share", "on": "purchase", "beneficiary": "referrer",
             "reward": {"kind": "percentage", "basis_points": 500 + dice.roll(2_000), "maximum": eur(900)},
@@ -81,6 +93,11 @@ fn rules(dice: &mut Dice) -> Value {
     while rules.len() > 3 && !dice.once_in(4) {
         rules.remove(dice.roll(rules.len()));
     }
+    for rule in &mut rules {
+        if dice.once_in(6) {
+            rule["fulfilment"] = json!({"webhook_id": webhook, "validate": dice.once_in(2)});
+        }
+    }
     rules.into()
 }
 
@@ -98,12 +115,13 @@ impl People {
             book: Arc::new(Mutex::new(Book {
                 key: cloud.operator_key(name),
                 is_live,
+                merges: dice.once_in(3),
                 ..Book::default()
             })),
         };
         let program = json!({
             "name": "Joe's Artisan Bakery", "destination_url": "https://bakery.example/welcome",
-            "incentives": rules(&mut dice), "hold_days": dice.roll(3),
+            "incentives": [], "hold_days": dice.roll(3),
             "surveys": [{"id": "after-reward", "on": "reward.issued", "to": "referrer", "delay_hours": dice.roll(30)}],
         });
         let made = people.must("POST", "/v1/programs", program).await;
@@ -120,7 +138,11 @@ impl People {
         }
         let path = people.path("/webhooks");
         let body = json!({"url": endpoint::URL, "types": []});
-        people.must("POST", &path, body).await;
+        let webhook = people.must("POST", &path, body).await;
+        let rules = json!({"incentives": rules(&mut dice, &webhook["id"])});
+        let path = people.path("");
+        people.must("PATCH", &path, rules).await;
+        people.open_source().await;
         people
     }
 
@@ -138,6 +160,7 @@ impl People {
             path: path.to_owned(),
             key: path.starts_with("/v1").then(|| self.book().key.clone()),
             idempotency_key: None,
+            headers: Vec::new(),
             body,
             from: 1,
         }
@@ -157,16 +180,21 @@ impl People {
             .await
     }
 
-    /// Calls until there is an answer that settles it, or patience ends. Sometimes twice at the same time.
+    /// Calls until there is an answer that settles it, or patience ends.
     async fn call(&self, dice: &mut Dice, request: &Request) -> Option<(u16, Value)> {
+        self.answers(dice, request).await.into_iter().next()
+    }
+
+    /// The same, sometimes twice at the same time: what each of the two was answered.
+    async fn answers(&self, dice: &mut Dice, request: &Request) -> Vec<(u16, Value)> {
         let tries = dice.roll(5);
-        if dice.once_in(7) && !self.cloud.is_calm() {
+        let twice = dice.once_in(7) && !self.cloud.is_calm();
+        if twice {
             self.cloud.gate().note(Fault::SentTwice);
-            let twin = self.patiently(request, tries);
-            let (first, second) = tokio::join!(self.patiently(request, tries), twin);
-            return first.or(second);
         }
-        self.patiently(request, tries).await
+        let callers = (0..=usize::from(twice)).map(|_| self.patiently(request, tries));
+        let answers = join_all(callers).await;
+        answers.into_iter().flatten().collect()
     }
 
     async fn patiently(&self, request: &Request, tries: usize) -> Option<(u16, Value)> {
@@ -199,32 +227,41 @@ impl People {
         name: Option<&str>,
         request: &Request,
     ) -> Option<Value> {
-        let (status, body) = self.call(dice, request).await?;
-        if status >= 300 {
-            return None;
-        }
-        let acknowledged = Acknowledged {
+        let answers = self.answers(dice, request).await.into_iter();
+        let mut made: Vec<Value> = answers
+            .filter(|(status, _)| *status < 300)
+            .map(|(_, body)| body)
+            .collect();
+        let acknowledged = made.iter().map(|body| Acknowledged {
             kind,
             id: text(&body["id"]).to_owned(),
             name: name.map(str::to_owned),
-        };
-        self.book().acknowledged.push(acknowledged);
-        Some(body)
+        });
+        self.book().acknowledged.extend(acknowledged);
+        made.pop()
     }
 
     /// Somebody does something.
     pub(crate) async fn act(self, number: usize, mut dice: Dice) {
-        match dice.roll(19) {
-            0..=4 | 16.. => self.buy(&mut dice, number).await,
-            5 | 6 => self.click(&mut dice).await,
-            7 | 8 => self.refund(&mut dice, number).await,
-            9 => self.reverse(&mut dice).await,
-            10 => self.join(&mut dice, number).await,
-            11 => self.pay(&mut dice).await,
-            12 | 13 => self.decide(&mut dice, number).await,
-            14 => self.answer(&mut dice).await,
-            15 if self.book().is_live => self.buy(&mut dice, number).await,
-            15 => self.turn_the_clock(&mut dice).await,
+        let (merges, is_live) = {
+            let book = self.book();
+            (book.merges, book.is_live)
+        };
+        match dice.roll(24) {
+            7 | 8 => self.rush(&mut dice, number).await,
+            9 | 10 => self.click(&mut dice).await,
+            11 | 12 => self.refund(&mut dice, number).await,
+            13 => self.reverse(&mut dice).await,
+            14 => self.join(&mut dice, number).await,
+            15 => self.pay(&mut dice).await,
+            16 | 17 => self.decide(&mut dice, number).await,
+            18 => self.answer(&mut dice).await,
+            19 => self.use_voucher(&mut dice, number).await,
+            20 => self.spend(&mut dice, number).await,
+            21 => self.tell(&mut dice, number).await,
+            22 if merges => self.merge(&mut dice).await,
+            23 if !is_live => self.turn_the_clock(&mut dice).await,
+            _ => self.buy(&mut dice, &format!("order-{number}")).await,
         }
     }
 
@@ -249,8 +286,20 @@ impl People {
         self.book().tokens.extend(token);
     }
 
-    async fn buy(&self, dice: &mut Dice, number: usize) {
-        let order = format!("order-{number}");
+    /// A few buy at the same time.
+    async fn rush(&self, dice: &mut Dice, number: usize) {
+        let buyers = (0..2 + dice.roll(3)).map(|buyer| {
+            let mut dice = dice.split();
+            async move {
+                let order = format!("order-{number}-{buyer}");
+                self.buy(&mut dice, &order).await;
+            }
+        });
+        let buyers: Vec<_> = buyers.collect();
+        join_all(buyers).await;
+    }
+
+    async fn buy(&self, dice: &mut Dice, order: &str) {
         let event = if dice.once_in(5) { "lead" } else { "purchase" };
         let friend = format!("friend-{}", dice.roll(6));
         let mut body = json!({"event": event, "external_id": order,
@@ -266,9 +315,9 @@ impl People {
             _ => body["codes"] = json!([code]),
         }
         let request = self.request("POST", &self.path("/conversions"), Some(body));
-        let made = self.make(dice, "conversion", Some(&order), &request).await;
+        let made = self.make(dice, "conversion", Some(order), &request).await;
         if event == "purchase" && (made.is_some() || dice.once_in(2)) {
-            self.book().orders.push(order);
+            self.book().orders.push(order.to_owned());
         }
     }
 
@@ -343,21 +392,16 @@ impl People {
 
     /// The owner decides about some reward, or gives one.
     async fn decide(&self, dice: &mut Dice, number: usize) {
-        if dice.once_in(4) {
+        if dice.once_in(3) {
             let person = dice.pick(&self.book().people).unwrap()["id"].clone();
-            let body = json!({"beneficiary_id": person, "kind": "cash", "value": eur(300), "reason": "sorry"});
+            let body = json!({"beneficiary_id": person, "kind": "cash", "value": eur(10_000 + number), "reason": "sorry"});
             let mut request = self.request("POST", &self.path("/rewards"), Some(body));
             request.idempotency_key = Some(format!("gift-{number}"));
             let name = format!("gift-{number}");
             self.make(dice, "reward", Some(&name), &request).await;
             return;
         }
-        let list = self.request("GET", &self.path("/rewards"), None);
-        let rewards = self.call(dice, &list).await;
-        let rewards = rewards
-            .map(|(_, body)| body["data"].clone())
-            .unwrap_or_default();
-        let rewards = rewards.as_array().cloned().unwrap_or_default();
+        let rewards = self.rewards(dice, "").await;
         let Some(reward) = dice.pick(&rewards) else {
             return;
         };
@@ -367,8 +411,21 @@ impl People {
         self.call(dice, &request).await;
     }
 
+    /// The rewards of a state, newest first.
+    async fn rewards(&self, dice: &mut Dice, state: &str) -> Vec<Value> {
+        let path = self.path(&format!("/rewards{state}"));
+        let list = self.request("GET", &path, None);
+        let rewards = self.call(dice, &list).await;
+        let rewards = rewards.map(|(_, body)| body["data"].clone());
+        rewards
+            .unwrap_or_default()
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    }
+
     /// Somebody answers a survey; before, their mail program looks at the link.
-    async fn answer(&self, dice: &mut Dice) {
+    pub(crate) async fn answer(&self, dice: &mut Dice) {
         if !self.book().is_live {
             return;
         }
@@ -393,7 +450,7 @@ impl People {
         self.call(dice, &request).await;
     }
 
-    async fn turn_the_clock(&self, dice: &mut Dice) {
+    pub(crate) async fn turn_the_clock(&self, dice: &mut Dice) {
         let body = json!({"seconds": (1 + dice.roll(20)) * 43_200});
         let path = self.path("/test-clock/advance");
         let request = self.request("POST", &path, Some(body));

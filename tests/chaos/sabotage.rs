@@ -9,9 +9,23 @@ use serde_json::{Value, json};
 
 use crate::gate::{Waits, body};
 
-/// A bug.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sabotage {
+/// Declares the bugs and the list of them all, so that none can be missing there.
+macro_rules! bugs {
+    ($($(#[$what:meta])* $bug:ident,)*) => {
+        /// A bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Sabotage {
+            $($(#[$what])* $bug,)*
+        }
+
+        impl Sabotage {
+            /// Every one.
+            pub(crate) const ALL: &[Self] = &[$(Self::$bug),*];
+        }
+    };
+}
+
+bugs! {
     /// An order is written whether or not it is there.
     OrderUnguarded,
     /// A reward is written over whatever became of it meanwhile.
@@ -24,6 +38,8 @@ pub(crate) enum Sabotage {
     RefundUnguarded,
     /// What is paid is written over whatever became of it meanwhile.
     LotUnguarded,
+    /// A voucher is used whether or not it was used before.
+    VoucherUnguarded,
     /// Limits are counted, and not looked at.
     LimitsUnguarded,
     /// Budgets, likewise.
@@ -34,10 +50,16 @@ pub(crate) enum Sabotage {
     RewardNotDue,
     /// A delivery has no entry in the due index.
     DeliveryNotDue,
+    /// A survey has no entry in the due index.
+    SurveyNotDue,
+    /// A merge has no entry in the due index.
+    MergeNotDue,
     /// A balance does not follow.
     BalanceForgotten,
     /// The ledger does not follow.
     LedgerForgotten,
+    /// A credit is booked, and there is nothing to pay or spend it from.
+    LotForgotten,
     /// What limits and numbers rest on is not counted.
     CountersForgotten,
     /// Facts are not written with what they are about.
@@ -66,31 +88,6 @@ impl fmt::Display for Sabotage {
 }
 
 impl Sabotage {
-    /// Every one.
-    pub(crate) const ALL: [Self; 21] = [
-        Self::OrderUnguarded,
-        Self::RewardUnguarded,
-        Self::SurveyUnguarded,
-        Self::MailUnguarded,
-        Self::RefundUnguarded,
-        Self::LotUnguarded,
-        Self::LimitsUnguarded,
-        Self::BudgetsUnguarded,
-        Self::EventNotDue,
-        Self::RewardNotDue,
-        Self::DeliveryNotDue,
-        Self::BalanceForgotten,
-        Self::LedgerForgotten,
-        Self::CountersForgotten,
-        Self::EventForgotten,
-        Self::AnswerForgotten,
-        Self::DeliveryForgotten,
-        Self::WriteForgotten,
-        Self::WriteTorn,
-        Self::MailRepeated,
-        Self::SweepForgotten,
-    ];
-
     /// Those that show in most histories, so that there is time for them whenever the tests run.
     pub(crate) const SOON: [Self; 9] = [
         Self::DeliveryNotDue,
@@ -147,13 +144,21 @@ impl Sabotage {
                         || action.get("Delete").is_some()
                 });
             }
+            Self::VoucherUnguarded => {
+                unguarded(actions, |action| {
+                    puts(action, "voucher") || puts(action, "reward") || puts(action, "lot")
+                });
+            }
             Self::LimitsUnguarded => unguarded(actions, |action| updates(action, "COUNTERS")),
             Self::BudgetsUnguarded => unguarded(actions, |action| updates(action, "BUDGET")),
             Self::EventNotDue => not_due(actions, "event"),
             Self::RewardNotDue => not_due(actions, "reward"),
             Self::DeliveryNotDue => not_due(actions, "delivery"),
+            Self::SurveyNotDue => not_due(actions, "survey"),
+            Self::MergeNotDue => not_due(actions, "merge"),
             Self::BalanceForgotten => actions.retain(|action| !updates(action, "BALANCE")),
             Self::LedgerForgotten => actions.retain(|action| !puts(action, "ledger")),
+            Self::LotForgotten => actions.retain(|action| !puts(action, "lot")),
             Self::CountersForgotten => actions.retain(|action| !updates(action, "COUNTERS")),
             Self::EventForgotten => actions.retain(|action| !puts(action, "event")),
             Self::AnswerForgotten => actions.retain(|action| !puts(action, "idempotency")),

@@ -9,38 +9,50 @@ use std::time::Duration;
 use crate::fault::Tally;
 use crate::history::{self, Outcome, Plan};
 
-/// Runs the plans of these numbers, until one is what is looked for; answers the first that is.
-pub(crate) fn in_parallel(
-    numbers: Range<u64>,
-    plan: impl Fn(u64) -> Plan + Sync,
-    mut is_it: impl FnMut(u64, &Outcome) -> bool + Send,
-) -> Option<(Plan, Outcome)> {
+/// Has each of these numbers dealt with, and answers what came of each, in their order.
+pub(crate) fn in_parallel<T: Send>(numbers: Range<u64>, of: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let next = AtomicU64::new(numbers.start);
-    // Nothing beyond it is begun once one is found.
-    let end = AtomicU64::new(numbers.end);
-    let found: Mutex<BTreeMap<u64, (Plan, Outcome)>> = Mutex::default();
-    let is_it = Mutex::new(&mut is_it);
+    let found: Mutex<BTreeMap<u64, T>> = Mutex::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= end.load(Ordering::Relaxed) {
+                    if number >= numbers.end {
                         return;
                     }
-                    let plan = plan(number);
-                    let outcome = history::run(plan);
-                    if is_it.lock().unwrap()(number, &outcome) {
-                        end.fetch_min(number, Ordering::Relaxed);
-                        found.lock().unwrap().insert(number, (plan, outcome));
-                    }
+                    let came = of(number);
+                    found.lock().unwrap().insert(number, came);
                 }
             });
         }
     });
-    let found = found.into_inner().unwrap();
-    found.into_iter().next().map(|(_, found)| found)
+    found.into_inner().unwrap().into_values().collect()
+}
+
+/// Runs the histories of these seeds until one fails; answers the first that does.
+pub(crate) fn first_that_fails(
+    seeds: Range<u64>,
+    look: impl FnMut(&Outcome) + Send,
+) -> Option<(Plan, Outcome)> {
+    // Nothing beyond it is begun once one has failed.
+    let end = AtomicU64::new(seeds.end);
+    let look = Mutex::new(look);
+    let failed = in_parallel(seeds, |seed| {
+        if seed >= end.load(Ordering::Relaxed) {
+            return None;
+        }
+        let plan = Plan::of(seed);
+        let outcome = history::run(plan);
+        look.lock().unwrap()(&outcome);
+        if outcome.findings.is_empty() {
+            return None;
+        }
+        end.fetch_min(seed, Ordering::Relaxed);
+        Some((plan, outcome))
+    });
+    failed.into_iter().flatten().next()
 }
 
 /// What many histories had in them.
