@@ -119,10 +119,13 @@ impl People {
                 ..Book::default()
             })),
         };
+        // At once more often than not: then it comes while things fail.
+        let hold_days = [0, 0, 1, 2][dice.roll(4)];
+        let delay_hours = [0, 0, 1, 30][dice.roll(4)];
         let program = json!({
             "name": "Joe's Artisan Bakery", "destination_url": "https://bakery.example/welcome",
-            "incentives": [], "hold_days": dice.roll(3),
-            "surveys": [{"id": "after-reward", "on": "reward.issued", "to": "referrer", "delay_hours": dice.roll(30)}],
+            "incentives": [], "hold_days": hold_days,
+            "surveys": [{"id": "after-reward", "on": "reward.issued", "to": "referrer", "delay_hours": delay_hours}],
         });
         let made = people.must("POST", "/v1/programs", program).await;
         people.book().program = text(&made["id"]).to_owned();
