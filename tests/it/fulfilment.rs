@@ -18,7 +18,7 @@ use crate::books::{all, audit};
 use crate::payouts::until_killed;
 use crate::shop::{Manner, Shop, endpoint, rude};
 use crate::workers;
-use crate::world::{Program, World, eur, text};
+use crate::world::{PATIENCE, Program, World, eur, text};
 
 const PATH: &str = "/fulfil";
 
@@ -104,7 +104,7 @@ impl Given<'_> {
         let begun = Instant::now();
         while self.state(id).await != state {
             let reward = self.reward(id).await;
-            assert!(begun.elapsed() < Duration::from_secs(30), "{reward}");
+            assert!(begun.elapsed() < PATIENCE, "{reward}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -9,11 +9,10 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::world::{bakery, purchase, text};
+use crate::world::{PATIENCE, bakery, purchase, text};
 
 const OPERATOR: &str = "kith_live_kill_test_operator_key_0123456789";
 const ROUNDS: u64 = 10;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the command on a data folder and waits until it answers.
 async fn start(command: &Path, data: &Path, port: u16) -> Child {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use crate::world::{Program, text};
+use crate::world::{PATIENCE, Program, text};
 
 /// What a shop's server does.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,10 +94,7 @@ impl Shop {
     pub(crate) async fn until_called(&self, path: &str, times: usize) {
         let begun = Instant::now();
         while self.received(path).len() < times {
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "nobody calls {path}"
-            );
+            assert!(begun.elapsed() < PATIENCE, "nobody calls {path}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

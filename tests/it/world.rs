@@ -14,8 +14,9 @@ use crate::documented;
 /// The user agent of a person's browser.
 pub(crate) const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-/// How long anything may take before a test gives up waiting.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test gives up waiting: longer than on any machine, since no
+/// test is decided by it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An answer.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use kith_edge::{BoxFuture, Function, FunctionError, Invocation, StartError};
 use serde_json::json;
@@ -12,6 +11,9 @@ use super::*;
 use crate::functions::Registry;
 use crate::mail::MailFault;
 use crate::roles::Use;
+
+/// Longer than anything takes on any machine: no test is decided by it.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A web function that writes, a relay on the stream, a worker on a queue with dead letters.
 const TEMPLATE: &str = r#"
@@ -170,7 +172,7 @@ fn relay(environment: &Environment) -> Result<Box<dyn Function>, StartError> {
     }))))
 }
 
-type Seen = Arc<Mutex<Vec<(String, Instant)>>>;
+type Seen = Arc<Mutex<Vec<String>>>;
 
 /// Notes what it gets; fails on `bad`.
 fn worker(seen: &Seen) -> Handler {
@@ -182,7 +184,7 @@ fn worker(seen: &Seen) -> Handler {
             if body == "bad" {
                 failures.push(json!({"itemIdentifier": record.get("messageId")}));
             }
-            seen.lock().unwrap().push((body, Instant::now()));
+            seen.lock().unwrap().push(body);
         }
         Box::pin(async move { Ok(json!({ "batchItemFailures": failures })) })
     })
@@ -212,11 +214,7 @@ async fn post(bundle: &Bundle, name: &str) -> reqwest::Response {
 }
 
 fn names(seen: &Seen) -> Vec<String> {
-    seen.lock()
-        .unwrap()
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect()
+    seen.lock().unwrap().clone()
 }
 
 #[tokio::test]
@@ -225,7 +223,6 @@ async fn a_request_goes_through_table_stream_and_queue_to_the_worker() {
     let bundle = Bundle::start(options).await.unwrap();
 
     let answer = post(&bundle, "a%20b").await;
-    let answered = Instant::now();
     assert_eq!(answer.status(), 201);
     let cookies: Vec<_> = answer.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
@@ -233,17 +230,9 @@ async fn a_request_goes_through_table_stream_and_queue_to_the_worker() {
         answer.headers().get("x-a").unwrap().as_bytes(),
         "ä".as_bytes()
     );
-    assert!(bundle.quiesce(Duration::from_secs(10)).await);
+    assert!(bundle.quiesce(PATIENCE).await);
 
     assert_eq!(names(&seen), ["a b"]);
-    let took = seen
-        .lock()
-        .unwrap()
-        .first()
-        .unwrap()
-        .1
-        .saturating_duration_since(answered);
-    assert!(took < Duration::from_millis(500), "the chain took {took:?}");
     let lost = reqwest::get(format!("{}/none", bundle.base_url()))
         .await
         .unwrap();
@@ -260,7 +249,7 @@ async fn what_fails_is_tried_again_and_ends_in_the_dead_letters() {
     for name in ["good", "bad"] {
         post(&bundle, name).await;
     }
-    assert!(bundle.quiesce(Duration::from_secs(10)).await);
+    assert!(bundle.quiesce(PATIENCE).await);
     let mut names = names(&seen);
     names.sort();
     assert_eq!(names, ["bad", "bad", "bad", "good"]);
@@ -277,7 +266,7 @@ async fn a_poisoned_record_is_given_up_and_the_stream_goes_on() {
         post(&bundle, name).await;
     }
     bundle.resume(None);
-    assert!(bundle.quiesce(Duration::from_secs(20)).await);
+    assert!(bundle.quiesce(PATIENCE).await);
     let mut names = names(&seen);
     names.sort();
     names.dedup();
@@ -294,7 +283,7 @@ async fn every_message_can_come_twice() {
     options.duplicates = Duplicates::AtOnce;
     let bundle = Bundle::start(options).await.unwrap();
     post(&bundle, "a").await;
-    assert!(bundle.quiesce(Duration::from_secs(10)).await);
+    assert!(bundle.quiesce(PATIENCE).await);
     assert_eq!(
         names(&seen),
         ["a"; 4],
@@ -322,7 +311,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     let (mut second, seen) = options();
     second.place = place.clone();
     let bundle = Bundle::start(second).await.unwrap();
-    assert!(bundle.quiesce(Duration::from_secs(10)).await);
+    assert!(bundle.quiesce(PATIENCE).await);
     let mut names = names(&seen);
     names.sort();
     assert_eq!(names, ["a", "b"]);
@@ -371,7 +360,7 @@ async fn a_function_does_what_its_role_allows_and_nothing_else() {
     let error = sent.message_body("hello").send().await.unwrap_err();
     assert_eq!(error.code(), Some("AccessDenied"));
     assert_eq!(post(&bundle, "a").await.status(), 201);
-    assert!(bundle.quiesce(Duration::from_secs(10)).await);
+    assert!(bundle.quiesce(PATIENCE).await);
 
     let actions = bundle.actions();
     let of_web = |uses: BTreeSet<Use>| {
