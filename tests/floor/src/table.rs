@@ -124,10 +124,10 @@ impl Asked {
 impl Floor {
     async fn answer(&self, event: Event) -> Result<Answer, Error> {
         let number = self.events.fetch_add(1, Ordering::Relaxed);
-        for request in &self.requests {
+        for (turn, request) in self.requests.iter().enumerate() {
             match request {
                 Request::Read(keys) => self.read(keys).await?,
-                Request::Write(items) => self.write(items, number).await?,
+                Request::Write(items) => self.write(items, number, turn).await?,
             }
         }
         let records = event.records.into_iter().map(|record| record.body);
@@ -152,13 +152,13 @@ impl Floor {
         Ok(())
     }
 
-    async fn write(&self, items: &[Item], number: u64) -> Result<(), Error> {
+    async fn write(&self, items: &[Item], number: u64, turn: usize) -> Result<(), Error> {
         let items = items.iter().enumerate().map(|(place, item)| {
             let mut item = item.clone();
             let pk = if self.is_repeated {
                 "FLOOR#repeated".to_owned()
             } else {
-                format!("FLOOR#{}#{number}#{place}", self.name)
+                format!("FLOOR#{}#{number}#{turn}#{place}", self.name)
             };
             item.insert("pk".to_owned(), AttributeValue::S(pk));
             item

@@ -252,8 +252,8 @@ fn written(asked: &Value) -> Vec<Value> {
     actions.iter().map(attributes).collect()
 }
 
-/// The keys that a request reads. What was not there is asked for under a name at which nothing ever is: by now it may
-/// have been written.
+/// The keys that a request reads; of a query, those that it found, or one at which nothing is. What was not there is
+/// asked for under a name at which nothing ever is: by now it may have been written.
 fn read(asked: &Value, answer: &Value) -> Vec<Value> {
     let tables = |tables: &Value, list: fn(&Value) -> &Value| -> Vec<Value> {
         let tables = tables.as_object().into_iter().flatten();
@@ -263,6 +263,13 @@ fn read(asked: &Value, answer: &Value) -> Vec<Value> {
     };
     let (keys, found) = if asked["Key"].is_object() {
         (vec![asked["Key"].clone()], vec![answer["Item"].clone()])
+    } else if let Some(found) = answer["Items"].as_array() {
+        let key = |item: &Value| json!({"pk": item["pk"], "sk": item["sk"]});
+        let mut keys: Vec<Value> = found.iter().map(key).collect();
+        if keys.is_empty() {
+            keys.push(json!({"pk": {"S": "FLOOR"}, "sk": {"S": "nothing"}}));
+        }
+        (keys, found.clone())
     } else {
         let keys = tables(&asked["RequestItems"], |table| &table["Keys"]);
         (keys, tables(&answer["Responses"], |table| table))

@@ -8,6 +8,7 @@ pub(crate) mod meter;
 pub(crate) mod shop;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kith_local::Place;
 use reqwest::Method;
@@ -180,7 +181,7 @@ impl Operation {
                     let made = convert(shop, &program, number).await;
                     work_off(shop, reward_message(&program, &made)).await;
                 }
-                let mut events = survey_messages(shop, &program).await;
+                let mut events = survey_messages(shop, &program, count + 1).await;
                 (vec![events.remove(0)], events)
             }
         };
@@ -315,11 +316,12 @@ async fn work_off(shop: &Shop, message: Value) {
     done(&answer.unwrap());
 }
 
-/// A message for each reward of a program that was issued.
-async fn survey_messages(shop: &Shop, program: &Program) -> Vec<Value> {
+/// A message for each of so many rewards of a program that were issued. Events are told a moment after
+/// they happened, so that nobody who reads on misses one.
+async fn survey_messages(shop: &Shop, program: &Program, count: usize) -> Vec<Value> {
     let mut messages = Vec::new();
     let mut after = String::new();
-    loop {
+    while messages.len() < count {
         let path = format!(
             "/v1/programs/{}/events?type=reward.issued{after}",
             program.id
@@ -327,7 +329,8 @@ async fn survey_messages(shop: &Shop, program: &Program) -> Vec<Value> {
         let page = shop.call(Method::GET, &path, None).await;
         let events = page["data"].as_array().unwrap();
         if events.is_empty() {
-            return messages;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         }
         for event in events {
             let event = json!({"program_id": program.id, "event_id": event["id"], "shards": 1});
@@ -335,6 +338,7 @@ async fn survey_messages(shop: &Shop, program: &Program) -> Vec<Value> {
         }
         after = format!("&after={}", text(&page["next_cursor"]));
     }
+    messages
 }
 
 fn text(value: &Value) -> &str {
