@@ -1,6 +1,7 @@
 //! The loopback server in front of the functions.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -25,7 +26,7 @@ const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 const MAILS_SHOWN: u32 = 200;
 
 /// Answers the requests of browsers and backends.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) host: Host,
     pub(crate) routes: Routes,
@@ -35,9 +36,10 @@ pub(crate) struct Front {
 /// Serves until the host stops, finishing what has begun.
 pub(crate) async fn serve(listener: TcpListener, front: Front) {
     let host = front.host.clone();
+    let front = Arc::new(front);
     let router = axum::Router::new().fallback(
         move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
-            let front = front.clone();
+            let front = Arc::clone(&front);
             async move { front.answer(peer, request).await.map(Body::from) }
         },
     );
