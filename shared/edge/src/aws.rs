@@ -39,6 +39,7 @@ const SQS_ATTEMPTS: u32 = 3;
 pub struct Connection {
     region: Region,
     credentials: Credentials,
+    tls: TlsContext,
     http_client: SharedHttpClient,
     dynamodb_endpoint: Option<String>,
     sqs_endpoint: Option<String>,
@@ -58,16 +59,15 @@ impl Connection {
         let dynamodb_endpoint = variables.optional("AWS_ENDPOINT_URL_DYNAMODB", text);
         let sqs_endpoint = variables.optional("AWS_ENDPOINT_URL_SQS", text);
         let sesv2_endpoint = variables.optional("AWS_ENDPOINT_URL_SESV2", text);
-        let http_client = variables
-            .environment()
-            .http_client
-            .clone()
-            .or_else(|| https_client().map_err(|fault| variables.fault(fault)).ok());
+        let tls = amazon().map_err(|fault| variables.fault(fault)).ok()?;
+        let replaced = variables.environment().http_client.clone();
+        let http_client = replaced.unwrap_or_else(|| https_client(&tls));
         Some(Self {
             region: Region::new(region?),
             // Lambda replaces the process before its credentials expire.
             credentials: Credentials::new(key_id?, secret?, session?, None, "environment"),
-            http_client: http_client?,
+            tls,
+            http_client,
             dynamodb_endpoint: dynamodb_endpoint?,
             sqs_endpoint: sqs_endpoint?,
             sesv2_endpoint: sesv2_endpoint?,
@@ -124,6 +124,12 @@ impl Connection {
         self.http_client.clone()
     }
 
+    /// Whom AWS endpoints are certified by, for clients that are made elsewhere.
+    #[must_use]
+    pub fn tls(&self) -> TlsContext {
+        self.tls.clone()
+    }
+
     /// Where SES is, if not at AWS.
     #[must_use]
     pub fn sesv2_endpoint(&self) -> Option<String> {
@@ -140,19 +146,21 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// An HTTPS client that trusts Amazon's roots only. It connects when it is first used.
-fn https_client() -> Result<SharedHttpClient, String> {
+/// Amazon's roots and no others: those of the system are a hundred files to read at each start.
+fn amazon() -> Result<TlsContext, String> {
     let roots = ROOTS.iter().fold(TrustStore::empty(), |store, root| {
         store.with_pem_certificate(root.as_bytes())
     });
-    let context = TlsContext::builder()
-        .with_trust_store(roots)
-        .build()
-        .map_err(|error| format!("the HTTPS client cannot be made: {error}"))?;
-    Ok(Builder::new()
+    let context = TlsContext::builder().with_trust_store(roots).build();
+    context.map_err(|error| format!("the HTTPS client cannot be made: {error}"))
+}
+
+/// An HTTPS client. It connects when it is first used.
+fn https_client(tls: &TlsContext) -> SharedHttpClient {
+    Builder::new()
         .tls_provider(Provider::rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
+        .tls_context(tls.clone())
+        .build_https()
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct SesSettings {
     pub credentials: SharedCredentialsProvider,
     /// Another endpoint than the region's own.
     pub endpoint_url: Option<String>,
+    /// Whom the endpoint is certified by.
+    pub tls: tls::TlsContext,
     /// Replaces the HTTP client. Without one, each mail gets a connection of its own.
     pub http_client: Option<SharedHttpClient>,
     /// The SES configuration set, whose event destinations report what became of a mail. Empty means none.
@@ -62,10 +64,15 @@ impl SesSettings {
 
     /// The usual timeouts, the region's own endpoint, no configuration set.
     #[must_use]
-    pub fn new(region: impl Into<String>, credentials: SharedCredentialsProvider) -> Self {
+    pub fn new(
+        region: impl Into<String>,
+        credentials: SharedCredentialsProvider,
+        tls: tls::TlsContext,
+    ) -> Self {
         Self {
             region: region.into(),
             credentials,
+            tls,
             endpoint_url: None,
             http_client: None,
             configuration_set: None,
@@ -98,11 +105,13 @@ impl SesMailer {
             .connect_timeout(settings.connect_timeout)
             .operation_timeout(settings.operation_timeout)
             .build();
+        let own = || one_connection_per_mail(settings.tls);
+        let http_client = settings.http_client.unwrap_or_else(own);
         let mut config = aws_sdk_sesv2::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.region))
             .credentials_provider(settings.credentials)
-            .http_client(settings.http_client.unwrap_or_else(one_connection_per_mail))
+            .http_client(http_client)
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeouts);
@@ -165,12 +174,13 @@ impl Mailer for SesMailer {
 /// A client that keeps no connection for later. Between two invocations a function is frozen and its idle
 /// connections are closed from the other side; a request written to such a connection ends without an answer, and
 /// the mail would be recorded as one that may have left. One handshake per mail costs less than that doubt.
-fn one_connection_per_mail() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, _components| {
+fn one_connection_per_mail(tls: tls::TlsContext) -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, _components| {
         let mut connector = aws_smithy_http_client::Connector::builder()
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
+            .tls_context(tls.clone())
             .pool_max_idle_per_host(0);
         connector.set_connector_settings(settings.cloned());
         connector.build()

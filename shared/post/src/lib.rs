@@ -56,6 +56,7 @@ impl Post {
             ..SesSettings::new(
                 connection.region().to_string(),
                 SharedCredentialsProvider::new(connection.credentials()),
+                connection.tls(),
             )
         });
         Some(Self {

@@ -78,7 +78,11 @@ impl Fake {
 
 fn settings() -> SesSettings {
     let credentials = Credentials::new("AKIATEST", "secret", None, None, "test");
-    SesSettings::new("eu-west-1", SharedCredentialsProvider::new(credentials))
+    SesSettings::new(
+        "eu-west-1",
+        SharedCredentialsProvider::new(credentials),
+        tls::TlsContext::default(),
+    )
 }
 
 fn mail() -> Mail {
