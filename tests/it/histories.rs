@@ -10,6 +10,8 @@ use crate::world::{Answer, Program, World, text};
 /// Histories of one run, and steps of each.
 const HISTORIES: u64 = 4;
 const STEPS: usize = 60;
+/// Calls more until the clock has come to where it was to come to.
+const ADVANCES_MAX: usize = 6;
 
 fn eur(amount: usize) -> Value {
     json!({"amount": amount, "currency": "EUR"})
@@ -119,8 +121,17 @@ impl History<'_> {
     async fn advance(&mut self) {
         let days = 1 + self.dice.roll(20);
         let body = json!({"seconds": days * 86_400});
-        let answer = self.program.post("/test-clock/advance", body).await;
-        assert_eq!(answer.expect(200)["settled"], true);
+        let path = "/test-clock/advance";
+        let mut answer = self.program.post(path, body).await.expect(200);
+        // A busy machine takes more than one call for what is due by then.
+        for _ in 0..ADVANCES_MAX {
+            if answer["settled"] == true {
+                return;
+            }
+            let body = json!({"until": answer["until"]});
+            answer = self.program.post(path, body).await.expect(200);
+        }
+        panic!("the clock does not settle: {answer}");
     }
 
     /// Opens a payout, or marks a line of it, or closes it.
