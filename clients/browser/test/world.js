@@ -122,7 +122,8 @@ export async function makeWorld() {
   /** A visitor with a browser of their own. */
   const visitor = async (options = {}) => {
     const context = await browser.newContext({ userAgent: USER_AGENT, ...options });
-    context.setDefaultTimeout(15_000);
+    // Longer than anything takes on a busy machine: no test is decided by it.
+    context.setDefaultTimeout(120_000);
     contexts.push(context);
     return context;
   };
