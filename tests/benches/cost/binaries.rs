@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use kith_local::guard::OWNER;
 use serde_json::{Value, json};
 
 use crate::cpu;
@@ -25,9 +26,6 @@ const EVENTS: usize = 20;
 const COLD_STARTS: usize = 15;
 /// After a process has asked for work, it goes to sleep within this.
 const GOES_TO_SLEEP: Duration = Duration::from_millis(10);
-
-/// Who asks the local bundle's services without a role.
-const OWNER: &str = "local";
 
 const HELLO: &str = "floor-hello";
 const TABLE: &str = "floor-table";
