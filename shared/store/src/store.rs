@@ -1,6 +1,6 @@
 //! Reading and writing items.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -94,8 +94,8 @@ impl Store {
         let mut loaded = Loaded::default();
         for chunk in wanted.chunks(BATCH_KEYS_MAX) {
             self.get_chunk(chunk, &mut loaded).await?;
-            loaded.looked_for(chunk);
         }
+        loaded.looked_for(wanted);
         Ok(loaded)
     }
 
@@ -238,38 +238,37 @@ pub(crate) fn attributes(key: &Key) -> Item {
     ])
 }
 
-/// Items that were read, by key.
+/// Items that were read, by key. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
-    items: HashMap<Key, Item>,
-    /// What was looked for and not there.
-    missing: HashSet<Key>,
+    /// `None` for what was looked for and is not there.
+    found: HashMap<Key, Option<Arc<Item>>>,
 }
 
 impl Loaded {
     fn insert(&mut self, item: Item) {
         let part = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         if let (Some(pk), Some(sk)) = (part("pk"), part("sk")) {
-            self.items.insert(Key { pk, sk }, item);
+            self.found.insert(Key { pk, sk }, Some(Arc::new(item)));
         }
     }
 
     /// Notes that these were looked for.
-    fn looked_for(&mut self, keys: &[Key]) {
-        let missing = keys.iter().filter(|key| !self.items.contains_key(key));
-        self.missing.extend(missing.cloned());
+    fn looked_for(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            self.found.entry(key).or_default();
+        }
     }
 
     /// Whether it was looked for, be it there or not.
     #[must_use]
     pub fn was_read(&self, key: &Key) -> bool {
-        self.items.contains_key(key) || self.missing.contains(key)
+        self.found.contains_key(key)
     }
 
     /// Adds what another read brought.
     pub fn extend(&mut self, other: Self) {
-        self.items.extend(other.items);
-        self.missing.extend(other.missing);
+        self.found.extend(other.found);
     }
 
     /// The entity under a key, if there is one.
@@ -277,19 +276,20 @@ impl Loaded {
     /// # Errors
     /// [`CorruptItem`], when the item is not one of its kind.
     pub fn read<T: Entity>(&self, key: &Key) -> Result<Option<T>, CorruptItem> {
-        self.items.get(key).cloned().map(item::read).transpose()
+        let item = self.item(key).cloned();
+        item.map(item::read).transpose()
     }
 
     /// How often the item under a key was claimed from the due index since its work last got on.
     #[must_use]
     pub fn attempts(&self, key: &Key) -> u32 {
-        self.items.get(key).map_or(0, crate::due::attempts_of)
+        self.item(key).map_or(0, crate::due::attempts_of)
     }
 
     /// What was used of a budget's shard, under its key.
     #[must_use]
     pub fn budget_used(&self, key: &Key) -> i64 {
-        let used = self.items.get(key).and_then(|item| item.get("used"));
+        let used = self.item(key).and_then(|item| item.get("used"));
         let used = used.and_then(|used| used.as_n().ok());
         used.and_then(|used| used.parse().ok()).unwrap_or(0)
     }
@@ -297,6 +297,6 @@ impl Loaded {
     /// The attributes under a key.
     #[must_use]
     pub fn item(&self, key: &Key) -> Option<&Item> {
-        self.items.get(key)
+        self.found.get(key)?.as_deref()
     }
 }

@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
-use super::{ACTIONS_MAX, Action, Commit, CommitError, Committed, FailedGuard};
+use super::{ACTIONS_MAX, Commit, CommitError, Committed, FailedGuard, Guard};
+use crate::keys::Key;
 use crate::retry::{Backoff, is_passing};
 use crate::store::{Store, StoreError};
 
@@ -30,11 +31,11 @@ impl Store {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let items: Vec<TransactWriteItem> = commit
+        let (guards, items): (Vec<_>, Vec<_>) = commit
             .actions
-            .iter()
-            .map(|action| self.in_table(action.item.clone()))
-            .collect();
+            .into_iter()
+            .map(|action| ((action.guard, action.key), self.in_table(action.item)))
+            .unzip();
         let mut backoff = Backoff::until(self.until);
         loop {
             let request = self
@@ -48,7 +49,7 @@ impl Store {
             };
             match verdict(&error) {
                 Verdict::Refused(reasons) => {
-                    return Err(CommitError::Refused(failed(&commit.actions, reasons)));
+                    return Err(CommitError::Refused(failed(guards, reasons)));
                 }
                 Verdict::Passing if backoff.wait().await => {}
                 Verdict::Passing | Verdict::Final => {
@@ -112,15 +113,15 @@ fn verdict(error: &SdkError<TransactWriteItemsError>) -> Verdict {
     }
 }
 
-/// Reads the reasons by position against the labelled actions.
-fn failed(actions: &[Action], reasons: Vec<CancellationReason>) -> Vec<FailedGuard> {
-    actions
-        .iter()
+/// Reads the reasons by position against the guards of the actions.
+fn failed(guards: Vec<(Guard, Key)>, reasons: Vec<CancellationReason>) -> Vec<FailedGuard> {
+    guards
+        .into_iter()
         .zip(reasons)
         .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
-        .map(|(action, reason)| FailedGuard {
-            guard: action.guard,
-            key: action.key.clone(),
+        .map(|((guard, key), reason)| FailedGuard {
+            guard,
+            key,
             present: reason.item,
         })
         .collect()
