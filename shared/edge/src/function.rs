@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 
 use crate::environment::{Environment, StartError};
@@ -101,11 +101,13 @@ pub fn serve(
 async fn run(function: Box<dyn Function>) -> Result<(), StartError> {
     function.warm().await;
     let function: Arc<dyn Function> = function.into();
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    // Without the layer that `lambda_runtime::run` adds: each call has a span of its own here, which names the request.
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
         async move {
+            let request_id = event.context.request_id;
             let invocation = Invocation {
-                request_id: event.context.request_id.clone(),
+                request_id: request_id.clone(),
                 deadline: i64::try_from(event.context.deadline)
                     .ok()
                     .and_then(|ms| Timestamp::from_millisecond(ms).ok())
@@ -115,14 +117,14 @@ async fn run(function: Box<dyn Function>) -> Result<(), StartError> {
                 .invoke(event.payload, invocation)
                 .await
                 .map_err(|error| {
-                    tracing::error!(error = %error, "the invocation failed");
+                    tracing::error!(request.id = request_id, %error, "the invocation failed");
                     Diagnostic {
                         error_type: error.name().to_owned(),
                         error_message: error.to_string(),
                     }
                 })
         }
-    }))
-    .await
-    .map_err(|error| StartError::Runtime(error.to_string()))
+    });
+    let served = Runtime::new(handler).run().await;
+    served.map_err(|error| StartError::Runtime(error.to_string()))
 }

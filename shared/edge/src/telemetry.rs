@@ -2,6 +2,8 @@
 //!
 //! Log lines carry ids, never personal data: no mail address, name, network address, token or body.
 
+mod members;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
+use self::members::Members;
 use crate::environment::{Clock, Environment};
 
 /// What the metrics of the bundle stand under.
@@ -23,6 +26,7 @@ pub fn start() {
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
+        .fmt_fields(Members)
         .with_target(false)
         .with_max_level(LevelFilter::INFO)
         .try_init();
