@@ -28,7 +28,8 @@ impl RetryAfter {
     }
 
     /// Reads seconds, or a date in one of the three forms that RFC 9110 has recipients read. Anything else is no wish.
-    pub(crate) fn read(value: &HeaderValue) -> Option<Self> {
+    #[must_use]
+    pub fn read(value: &HeaderValue) -> Option<Self> {
         let text = value.to_str().ok()?.trim();
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             // More than 136 years are as good as 136.

@@ -16,18 +16,14 @@ use kith_domain::refund::REFUNDS_MAX;
 use kith_domain::signed::hmac_sha256;
 
 use crate::bodies::now;
-use crate::text;
+use crate::{head_and_body, text};
 
 const SECRET: &str = "whsec_dddddddddddddddddddddddd";
 const OLD_SECRET: &str = "whsec_eeeeeeeeeeeeeeeeeeeeeeee";
 
 /// Verifies and reads a message.
 pub fn orders(data: &[u8]) {
-    let at = data.windows(2).position(|pair| pair == b"\n\n");
-    let (head, body) = match at {
-        Some(at) => (&data[..at], &data[at + 2..]),
-        None => (data, &b""[..]),
-    };
+    let (head, body) = head_and_body(data);
     let head = text(head);
     let mut lines = head.lines();
     let platform = match lines.next() {

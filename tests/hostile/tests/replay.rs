@@ -12,7 +12,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use kith_hostile::{Random, TARGETS, Target, mutate};
+use kith_hostile::{Random, TARGETS, Target, mutate, of_file};
 
 /// Inputs that are made for each target unless somebody asks for more.
 const INPUTS: u64 = 5_000;
@@ -34,14 +34,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
         .map(|file| file.unwrap().path())
         .collect();
     files.sort();
-    let read = |file: &_| {
-        let mut bytes = fs::read(file).unwrap();
-        // Editors end a file with a line.
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-        }
-        bytes
-    };
+    let read = |file: &_| of_file(&fs::read(file).unwrap()).to_vec();
     files.iter().map(read).collect()
 }
 
@@ -95,4 +88,4 @@ macro_rules! replayed {
     };
 }
 
-replayed! { tokens cursors codes bodies incentives user_agents queries orders }
+replayed! { tokens cursors codes bodies incentives user_agents queries orders requests receivers }
