@@ -1,8 +1,9 @@
 //! What strangers may send, and what must hold whatever they do.
 //!
 //! A target is a function from any bytes to nothing: it reads them as the bundle would, and stops where a promise is
-//! broken. `cargo test` runs each over its corpus and over inputs made of it by chance, by a seed. What that finds
-//! becomes a test of the crate concerned, and the input a file of the corpus.
+//! broken. `cargo test` runs each over its corpus and over inputs made of it by chance, by a seed; `.ci/run libfuzzer` has
+//! libFuzzer look for inputs that reach more code (`fuzz/`, and `docs/HOSTILE.md`). What these find becomes a test of
+//! the crate concerned, and the input a file of the corpus.
 
 #![allow(
     clippy::unwrap_used,

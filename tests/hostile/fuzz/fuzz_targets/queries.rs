@@ -1,0 +1,2 @@
+#![no_main]
+kith_fuzz::fuzzed!(queries);
