@@ -31,8 +31,3 @@ pub mod template;
 pub use bundle::{Bundle, BundleError, Options, Parts, Place};
 pub use host::{Duplicates, Step, StepSink};
 pub use registry::registry;
-
-/// Eleven functions, their SDKs and the table in one process ask for memory all the time, from many threads: a quarter
-/// of the bundle's CPU went into the system's allocator. Functions on Lambda, each alone, keep that one.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -47,3 +47,8 @@ pub use decide::{Undone, decide, decide_at_most};
 pub use environment::{Clock, Environment, Randomness, StartError, SystemClock, SystemRandomness};
 pub use function::{BoxFuture, Function, FunctionError, Invocation, serve};
 pub use work::{Outcome, WorkError};
+
+/// Items, requests and answers are many small maps and texts: the system's allocator took a third of what a conversion
+/// costs in a function, and a quarter of the local bundle's CPU.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -173,15 +173,15 @@ const fn weighs(
 
 /// Every function, with what it may weigh.
 pub(crate) const WEIGHTS: [Weight; 11] = [
-    weighs("api-docs", 187, None),
-    weighs("conversion-recording", 180, Some(10_000_000)),
-    weighs("due-work", 179, None),
-    weighs("event-delivery", 180, None),
-    weighs("event-relay", 179, None),
-    weighs("link-capture", 186, Some(8_300_000)),
-    weighs("message-dispatch", 188, None),
-    weighs("program-api", 182, None),
-    weighs("public-pages", 187, None),
-    weighs("reward-disbursement", 180, Some(9_600_000)),
-    weighs("survey-dispatch", 188, Some(8_400_000)),
+    weighs("api-docs", 189, None),
+    weighs("conversion-recording", 182, Some(10_000_000)),
+    weighs("due-work", 181, None),
+    weighs("event-delivery", 182, None),
+    weighs("event-relay", 181, None),
+    weighs("link-capture", 188, Some(8_300_000)),
+    weighs("message-dispatch", 190, None),
+    weighs("program-api", 184, None),
+    weighs("public-pages", 189, None),
+    weighs("reward-disbursement", 182, Some(9_600_000)),
+    weighs("survey-dispatch", 190, Some(8_400_000)),
 ];
