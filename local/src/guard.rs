@@ -50,6 +50,7 @@ pub(crate) enum Call<'a> {
 }
 
 /// An action that a request needs.
+#[derive(PartialEq)]
 struct Need {
     action: String,
     /// On one of these.
@@ -222,15 +223,20 @@ impl TableRequest {
         if operation.starts_with("Transact") {
             let parts = self.transact_items.unwrap_or_default();
             let parts = parts.into_iter().flatten();
-            let needs = parts.map(|(kind, part)| {
+            // Each once, however many parts need it.
+            let mut needs: Vec<Need> = Vec::new();
+            for (kind, part) in parts {
                 let action = match kind.as_str() {
                     "ConditionCheck" => "ConditionCheckItem".to_owned(),
                     kind => format!("{kind}Item"),
                 };
                 let named = part.table_name.as_deref().map_or("*".to_owned(), table);
-                Need::of(format!("dynamodb:{action}"), named)
-            });
-            return needs.collect();
+                let need = Need::of(format!("dynamodb:{action}"), named);
+                if !needs.contains(&need) {
+                    needs.push(need);
+                }
+            }
+            return needs;
         }
         let action = format!("dynamodb:{operation}");
         if let Some(tables) = self.request_items {
