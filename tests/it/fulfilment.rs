@@ -827,6 +827,31 @@ async fn a_voucher_of_the_shop_is_judged_as_one_of_the_list() {
     world.bundle.shutdown().await;
 }
 
+/// A shop that is seldom asked fails once, and again days later: that is no five days of failures.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_seldom_asked_is_not_given_up_for_two_failures() {
+    let (world, shop) = (World::start().await, Shop::open().await);
+    let given = test_given(&world, &shop, json!({})).await;
+    shop.behaves(PATH, Manner::Says(503));
+    let (withdrawn, _) = given.buy("order-1").await;
+    world.settle().await;
+    // Nobody asks again, so nothing tells that the shop is well.
+    given.decide(&withdrawn, "cancel").await;
+    given.program.advance(6 * 86_400).await;
+    assert_eq!(shop.received(PATH).len(), 1);
+    let (waits, _) = given.buy("order-2").await;
+    world.settle().await;
+    assert_eq!(shop.received(PATH).len(), 2);
+    let webhook = format!("/webhooks/{}", given.webhook);
+    let webhook = given.program.get(&webhook).await.expect(200);
+    assert_eq!(webhook["state"], "active");
+    shop.behaves(PATH, Manner::Takes);
+    given.program.advance(3_600).await;
+    assert_eq!(given.state(&waits).await, "redeemed");
+    audit(&given.program).await;
+    world.bundle.shutdown().await;
+}
+
 /// Secrets rotate as for deliveries; a disabled endpoint has rewards wait, and a deleted one has them
 /// fail; one that a rule names is not deleted, and no rule names one that is not there.
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ pub const OVERLAP_HOURS_MAX: u16 = 168;
 pub const OVERLAP_HOURS_DEFAULT: u16 = 24;
 /// How many attempts of a delivery are kept, the latest.
 pub const ATTEMPTS_KEPT: usize = 12;
-/// After how long without a single success an endpoint is disabled.
+/// After how long without a single success an endpoint is disabled that fails again and again.
 pub const FAILING_MAX: SignedDuration = SignedDuration::from_hours(5 * 24);
 /// So many failures in a row, over all deliveries, and the endpoint is left alone for a while.
 const FAILURES_TOLERATED: u32 = 5;
@@ -402,10 +402,11 @@ impl Failing {
         self.failures >= FAILURES_TOLERATED && self.left_alone_until > now
     }
 
-    /// Whether it has failed for so long that it is given up.
+    /// Whether it has failed for so long that it is given up. Where little happens the failure before may
+    /// have been days ago, and nothing was tried since.
     #[must_use]
     pub fn is_given_up(&self, now: Timestamp) -> bool {
-        now.duration_since(self.since) >= FAILING_MAX
+        self.failures >= FAILURES_TOLERATED && now.duration_since(self.since) >= FAILING_MAX
     }
 }
 
@@ -578,6 +579,19 @@ mod tests {
         assert!(!first.is_left_alone(now() - SignedDuration::from_millis(1)));
         assert!(!failing.is_given_up(now() + SignedDuration::from_hours(119)));
         assert!(failing.is_given_up(now() + SignedDuration::from_hours(120)));
+    }
+
+    /// A shop to which little happens fails twice, days apart: that is no reason to tell it nothing more.
+    #[test]
+    fn nobody_is_given_up_for_fewer_failures_than_are_tolerated() {
+        let mut failing: Option<Failing> = None;
+        let mut at = now();
+        for _ in 0..FAILURES_TOLERATED {
+            assert!(failing.is_none_or(|failing| !failing.is_given_up(at)));
+            at = later(at, SignedDuration::from_hours(100));
+            failing = Some(Failing::after(failing.as_ref(), at));
+        }
+        assert!(failing.is_some_and(|failing| failing.is_given_up(at)));
     }
 
     proptest! {
