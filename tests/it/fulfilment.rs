@@ -901,7 +901,10 @@ async fn endpoints_come_and_go() {
         .patch(&endpoint, json!({"state": "active"}))
         .await
         .expect(200);
-    given.program.advance(2 * 3_600).await;
+    // What has waited for a day is looked at every five hours.
+    given.program.advance(3_600).await;
+    assert_eq!(given.state(&waits).await, "approved");
+    given.program.advance(4 * 3_600).await;
     assert_eq!(given.state(&waits).await, "redeemed");
 
     assert_eq!(delete().await.problem(409), "webhook_in_use");

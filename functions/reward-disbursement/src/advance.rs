@@ -7,6 +7,7 @@ use kith_domain::id::{ProgramId, RewardId};
 use kith_domain::ledger::{Account, Balance, transfer};
 use kith_domain::money::Unit;
 use kith_domain::participant::Participant;
+use kith_domain::retries::wait_for_owner;
 use kith_domain::reward::{Attention, Reward, RewardEvent};
 use kith_edge::desk::View;
 use kith_edge::telemetry;
@@ -18,13 +19,6 @@ use crate::fulfil::{self, Asking};
 use crate::provider::{self, Answer, Lacking, Order, Receipt};
 use crate::{WORKER, Worker};
 
-/// The shortest time after which a reward that waits for a code is looked at again. Codes that are
-/// added wake it at once; this is for the wake that was lost.
-const CODES_WAIT_MIN: SignedDuration = SignedDuration::from_hours(1);
-/// The longest; up to a full hour comes on top. The alarm of an empty list looks over as long.
-const CODES_WAIT_MAX: SignedDuration = SignedDuration::from_hours(5);
-/// In between, this part of the time that it has waited already.
-const CODES_WAIT_PART: i32 = 4;
 /// How long an expiry waits for points that are being spent to be taken out of their lots.
 const SPENDING_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
@@ -220,11 +214,10 @@ fn wait_for_codes(view: &View, commit: &mut Commit, approved: &Reward, was: Was,
     let Some(incentive) = &approved.incentive_id else {
         return;
     };
+    // Codes that are added wake it at once; this is for the wake that was lost. The alarm of an empty list
+    // looks over as long as the longest wait, up to the full hour.
     let waited = list.since().map(|since| view.now.duration_since(since));
-    let part = waited.unwrap_or_default().checked_div(CODES_WAIT_PART);
-    let wait = part
-        .unwrap_or_default()
-        .clamp(CODES_WAIT_MIN, CODES_WAIT_MAX);
+    let wait = wait_for_owner(waited.unwrap_or_default());
     // On the hour, so that a test clock need not stop for each of them.
     let hour = TimestampRound::new()
         .smallest(jiff::Unit::Hour)

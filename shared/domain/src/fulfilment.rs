@@ -10,20 +10,17 @@ mod explain;
 mod handed;
 mod note;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use handed::Handed;
 pub use note::{Answered, NamedCode, Noted, note};
 
 use crate::id::{RewardId, WebhookId};
-use crate::retries::{LEASE, later, next_try, put_off};
+use crate::retries::{LEASE, later, next_try, put_off, wait_for_owner};
 use crate::reward::{Reward, RewardEvent, RewardState, RewardValue};
 use crate::text::Name;
 use crate::webhook::{Attempt, Fared};
 use crate::words::words;
-
-/// How long a reward waits for a webhook that its owner has disabled, before it is looked at again.
-const DISABLED_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Who carries out the rewards of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,10 +220,10 @@ impl Fulfilment {
         }
     }
 
-    /// Until when a reward is put off whose webhook is disabled.
+    /// Until when a reward is put off whose webhook is disabled, when it was to be carried out at `since`.
     #[must_use]
-    pub fn while_disabled(now: Timestamp) -> Timestamp {
-        later(now, DISABLED_WAIT)
+    pub fn while_disabled(since: Timestamp, now: Timestamp) -> Timestamp {
+        later(now, wait_for_owner(now.duration_since(since)))
     }
 
     /// Nobody is there to say whether they agree.

@@ -21,6 +21,12 @@ const STEPS: [SignedDuration; 9] = [
     SignedDuration::from_hours(20),
     SignedDuration::from_hours(24),
 ];
+/// The shortest time after which something is looked at again that waits for its owner.
+const OWNER_WAIT_MIN: SignedDuration = SignedDuration::from_hours(1);
+/// The longest.
+const OWNER_WAIT_MAX: SignedDuration = SignedDuration::from_hours(5);
+/// In between, this part of the time that it has waited already.
+const OWNER_WAIT_PART: i32 = 4;
 /// Over a part of this those are spread who waited for the same.
 const PUT_OFF: SignedDuration = SignedDuration::from_mins(1);
 /// How much later than planned something is tried, at most: a part of the wait.
@@ -46,6 +52,14 @@ pub fn next_try(
 #[must_use]
 pub fn put_off(of: [u8; 16], tries: u32, until: Timestamp) -> Timestamp {
     later(until, jitter(of, PUT_OFF, tries))
+}
+
+/// How long it is until something is looked at again that waits for its owner to act, and has waited so
+/// long. Whoever was quick is not kept waiting, and thousands that wait for weeks cost little.
+#[must_use]
+pub fn wait_for_owner(waited: SignedDuration) -> SignedDuration {
+    let part = waited.checked_div(OWNER_WAIT_PART).unwrap_or_default();
+    part.clamp(OWNER_WAIT_MIN, OWNER_WAIT_MAX)
 }
 
 /// A part of a wait, different for each id and each try and yet always the same: what failed
@@ -93,6 +107,12 @@ mod tests {
         assert_eq!(wish(hour), hour);
         assert_eq!(wish(SignedDuration::MAX), RETRY_AFTER_MAX);
         assert!(wish(SignedDuration::ZERO) >= SignedDuration::from_mins(1));
+    }
+
+    #[test]
+    fn who_waits_for_an_owner_is_looked_at_less_and_less_often() {
+        let hours = |waited| wait_for_owner(SignedDuration::from_hours(waited)).as_hours();
+        assert_eq!([-1, 0, 4, 8, 20, 10_000].map(hours), [1, 1, 1, 2, 5, 5]);
     }
 
     #[test]

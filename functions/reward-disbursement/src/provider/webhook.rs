@@ -56,7 +56,9 @@ impl Shop {
         let failing = found.read::<Failing>(&failing)?;
         let left_alone = failing.filter(|failing| failing.is_left_alone(view.now));
         let until = match (endpoint.state, left_alone) {
-            (EndpointState::Disabled, _) => Some(Fulfilment::while_disabled(view.now)),
+            (EndpointState::Disabled, _) => {
+                Some(Fulfilment::while_disabled(reward.release_at, view.now))
+            }
             (EndpointState::Active, Some(failing)) => Some(failing.left_alone_until),
             // In a moment, when whoever is woken has all its time before it.
             (EndpointState::Active, None) => (!self.has_time).then_some(view.now),
