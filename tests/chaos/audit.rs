@@ -1,6 +1,7 @@
 //! What has to be true at the end of every history, and of its bounds at any moment of it.
 
 mod spent;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -9,11 +10,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use kith_domain::conversion::{Conversion, ConversionState};
 use kith_domain::fact::FactKind;
-use kith_domain::id::{ConversionId, EventId, ParticipantId, RewardId};
+use kith_domain::id::{ConversionId, ParticipantId, RewardId};
 use kith_domain::incentive::{
     Facts as Judged, Incentive, Limit, LimitSubject, Party, SkipReason, Used, evaluate,
 };
 use kith_domain::ledger::Balance;
+use kith_domain::offer::Offer;
 use kith_domain::participant::Participant;
 use kith_domain::payout::{Payout, PayoutState};
 use kith_domain::program::{Program, ProgramState};
@@ -21,9 +23,10 @@ use kith_domain::refund::{Refund, RefundState};
 use kith_domain::reward::{Reward, RewardSource, RewardState};
 use kith_domain::survey::{Survey, SurveyState};
 use kith_domain::text::Slug;
-use kith_domain::webhook::{Delivery, DeliveryState, Endpoint, EndpointState};
 use kith_store::item::{self, Entity, Item};
-use kith_store::items::{Event, LedgerEntry, MailRecord, MailState, RecordedFact, UnitBalance};
+use kith_store::items::{
+    Event, LedgerEntry, MailRecord, MailState, RecordedFact, StoredOffer, UnitBalance,
+};
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
@@ -174,6 +177,7 @@ struct Auditor<'a> {
     /// Rewards as they were made.
     made: Vec<Reward>,
     people_of: BTreeMap<ParticipantId, Participant>,
+    offers: Vec<Offer>,
 }
 
 /// Looks at everything.
@@ -182,6 +186,7 @@ pub(crate) fn audit(cloud: &Cloud, people: &People) -> (Vec<String>, Facts) {
     let rules = books.all::<Program>().into_iter();
     let rewards = books.all::<Reward>().into_iter();
     let members = books.all::<Participant>().into_iter();
+    let offers = books.all::<StoredOffer>().into_iter();
     let writes = writes(cloud);
     let mut auditor = Auditor {
         cloud,
@@ -195,6 +200,7 @@ pub(crate) fn audit(cloud: &Cloud, people: &People) -> (Vec<String>, Facts) {
         conversions: books.all(),
         rewards: rewards.map(|reward| (reward.id, reward)).collect(),
         people_of: members.map(|one| (one.id, one)).collect(),
+        offers: offers.map(|stored| stored.offer).collect(),
         books,
     };
     auditor.versions();
@@ -202,6 +208,7 @@ pub(crate) fn audit(cloud: &Cloud, people: &People) -> (Vec<String>, Facts) {
     auditor.gifts();
     auditor.names();
     auditor.judged();
+    auditor.promises();
     auditor.bounds();
     auditor.ledger();
     auditor.refunds();
@@ -352,6 +359,7 @@ impl Auditor<'_> {
             "payout",
             "merge",
             "redemption",
+            "offer",
         ];
         for kind in kinds {
             let found = self.books.of(kind).iter();
@@ -491,6 +499,7 @@ impl Auditor<'_> {
             return Vec::new();
         }
         let rules = &self.rules[&conversion.scheme_version];
+        let offer = self.offer_used_by(conversion.id);
         let party = |id: ParticipantId| Party { id, active: true };
         let upline: Vec<Party> = conversion.upline.iter().copied().map(party).collect();
         let facts = Judged {
@@ -509,7 +518,7 @@ impl Auditor<'_> {
             referrer: party(chosen.referrer_id),
             referee: party(conversion.referee_id),
             upline: &upline,
-            offer: None,
+            offer: offer.map(|offer| &offer.incentive_id),
             gives_rewards: rules.state != ProgramState::Archived,
             rates: &rules.rates,
             spread: 0,
@@ -522,7 +531,10 @@ impl Auditor<'_> {
         let evaluation = evaluate(&rules.incentives, &facts, &used);
         let told = |earned: &kith_domain::incentive::Earned| {
             let incentive = Some(earned.incentive_id.to_string());
-            format!("{incentive:?} {} {:?}", earned.beneficiary_id, earned.value)
+            // What was promised, whatever the rule says by now.
+            let promised = offer.filter(|_| earned.redeemed).map(|offer| offer.reward);
+            let value = promised.unwrap_or(earned.value);
+            format!("{incentive:?} {} {value:?}", earned.beneficiary_id)
         };
         evaluation.earned.iter().map(told).collect()
     }
@@ -716,57 +728,6 @@ impl Auditor<'_> {
         }
         if self.cloud.gate().tally().total() == 0 && !self.cloud.dead().is_empty() {
             self.find("there are dead letters although nothing failed");
-        }
-    }
-
-    /// Everything that happened since there is an endpoint was told to it at least once, the same under the
-    /// same id.
-    fn webhooks(&mut self) {
-        let endpoints: Vec<Endpoint> = self.books.all();
-        let taken = self.cloud.taken();
-        for (id, bodies) in &taken {
-            if bodies.iter().any(|body| *body != bodies[0]) {
-                self.find(format!("{id} tells different things"));
-            }
-        }
-        let facts = self.facts.clone();
-        let ids: BTreeSet<String> = facts.iter().map(|fact| fact.id.to_string()).collect();
-        for reward in self.rewards.values() {
-            let carried_out = matches!(reward.state, RewardState::Issued | RewardState::Redeemed);
-            let question = format!("{}:issue", reward.id);
-            if reward.fulfilment.is_some() && carried_out && !taken.contains_key(&question) {
-                self.findings
-                    .push("the shop never heard of a reward that it carried out".to_owned());
-            }
-        }
-        let told = taken.keys().filter(|id| !id.starts_with("rwd_"));
-        for id in told.filter(|id| !ids.contains(*id)) {
-            self.findings
-                .push(format!("{id} was told and has not happened"));
-        }
-        // Seven tries over days were in vain: the owner sees that, and may send it again.
-        let deliveries: Vec<Delivery> = self.books.all();
-        let given_up: BTreeSet<EventId> = deliveries
-            .iter()
-            .filter(|one| one.state == DeliveryState::Failed && one.attempts.len() >= 7)
-            .map(|one| one.event)
-            .collect();
-        for endpoint in &endpoints {
-            if endpoint.state == EndpointState::Disabled {
-                continue;
-            }
-            let begins = EventId::floor_of(endpoint.created_at);
-            // That the program changed when the endpoint was made was not for it yet.
-            let expected = facts.iter().filter(|fact| {
-                fact.id > begins
-                    && fact.fact.kind != FactKind::ProgramUpdated
-                    && endpoint.hears_of(&fact.fact)
-            });
-            for fact in expected {
-                if !taken.contains_key(&fact.id.to_string()) && !given_up.contains(&fact.id) {
-                    self.find(format!("nobody was told of {}", fact.fact.kind));
-                }
-            }
         }
     }
 

@@ -42,6 +42,8 @@ const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(1);
 const SKEW_MS_MAX: usize = 900;
 /// Turns in which everything has to come to rest once nothing fails any more.
 const TURNS_TO_REST: usize = 30_000;
+/// How often the mail provider may fail where others may once.
+const MAIL_CHANCES: usize = 3;
 /// Batches of one queue, or runs of the schedule, at the same time.
 const AT_ONCE: usize = 3;
 
@@ -105,6 +107,8 @@ struct State {
     told: Vec<Value>,
     /// Where the entries of the due index stand, by the keys of their items.
     due: BTreeMap<String, String>,
+    /// Until when the mail provider takes nothing.
+    no_mail_until: Timestamp,
     /// When the schedule fired last.
     swept: Timestamp,
     invocations: u64,
@@ -217,6 +221,7 @@ impl Cloud {
                 relays: false,
                 read_to: None,
                 read_at: None,
+                no_mail_until: clock.now(),
                 swept: clock.now(),
                 told: Vec::new(),
                 due: BTreeMap::new(),
@@ -333,7 +338,7 @@ impl Cloud {
         let fails = match Mood::of(fault, state.moods) {
             Mood::Never => false,
             Mood::Usual => state.dice.once_in(rarity),
-            Mood::Often => state.dice.once_in(4.max(rarity / 4)),
+            Mood::Often => state.dice.once_in(3.max(rarity / 4)),
         };
         if fails {
             let turn = state.turns;
@@ -614,13 +619,19 @@ impl Cloud {
         if waiting + late + free.len() == 0 && !relays && !waits_a_minute {
             return (state.dice.once_in(40)).then_some(Choice::Stall);
         }
+        let stalls = match Mood::of(Fault::Stalled, state.moods) {
+            Mood::Never => false,
+            Mood::Usual => state.dice.once_in(8),
+            // A day on which everything takes long.
+            Mood::Often => state.dice.once_in(2),
+        };
         let weights = [
             12 * waiting.min(4),
             2 * late,
             if relays { 5 } else { 0 },
             5 * free.len().min(2),
             usize::from(waits_a_minute && schedules < 2),
-            usize::from(state.dice.once_in(8)),
+            usize::from(stalls),
         ];
         let sum: usize = weights.iter().sum();
         if sum == 0 {
@@ -658,7 +669,27 @@ impl Cloud {
         }
         let fault = faults[self.roll(faults.len())];
         let package = label.split(' ').next().unwrap_or_default();
+        if waits == Waits::Mail {
+            return self.fault_of_mail(package, fault);
+        }
         self.fails_in(package, fault, 1).then_some(fault)
+    }
+
+    /// The same for mail, which somebody else's service sends: it fails more often, and where it is asked
+    /// for too much it takes nothing for minutes.
+    fn fault_of_mail(&self, package: &str, fault: Fault) -> Option<Fault> {
+        let now = self.now();
+        if !self.is_calm() && self.state().no_mail_until > now {
+            self.gate().note_in(package, Fault::Throttled);
+            return Some(Fault::Throttled);
+        }
+        let fails = (0..MAIL_CHANCES).any(|_| self.fails_in(package, fault, 1));
+        if fails && fault == Fault::Throttled {
+            let minutes =
+                SignedDuration::from_mins(1 + i64::from(u8::try_from(self.roll(10)).unwrap()));
+            self.state().no_mail_until = now + minutes;
+        }
+        fails.then_some(fault)
     }
 
     /// Hands the next batch of the stream over.
@@ -749,16 +780,18 @@ impl Cloud {
             }
         }
         if self.fails(Fault::MessageTwice, 1) {
-            let again = batch[0].clone();
-            let queue = mapping.queue.clone();
-            let message = Message {
-                message_id: format!("{}-again", again.message_id),
-                ..again
-            };
+            let again = batch.iter().map(|message| Message {
+                message_id: format!("{}-again", message.message_id),
+                ..message.clone()
+            });
             if self.roll(2) == 0 {
-                self.state().held.push(Held { queue, message });
+                let held = again.map(|message| Held {
+                    queue: mapping.queue.clone(),
+                    message,
+                });
+                self.state().held.extend(held);
             } else {
-                self.hand_over(mapping.clone(), vec![message]);
+                self.hand_over(mapping.clone(), again.collect());
             }
         }
         self.hand_over(mapping, batch);

@@ -117,13 +117,13 @@ async fn history(plan: Plan) -> Outcome {
 /// People act, a few at a time, until they have done what they had to do and all of it rests, or the
 /// turns are over.
 async fn act(cloud: &Cloud, people: &People, dice: &mut Dice, until: usize) {
-    let (actions, at_once) = (3 + dice.roll(10), 1 + dice.roll(5));
+    let (actions, at_once) = (4 + dice.roll(9), 1 + dice.roll(5));
     let mut acting = JoinSet::new();
     let mut begun = 0;
     // When the days of a live program go by.
     let mut passes = None;
     // How often what is due later still comes while things fail.
-    let mut later = if dice.once_in(3) { 1 + dice.roll(2) } else { 0 };
+    let mut later = if dice.once_in(2) { 1 + dice.roll(3) } else { 0 };
     while cloud.turns() < until {
         while let Some(ended) = acting.try_join_next() {
             ended.unwrap();
@@ -176,6 +176,8 @@ async fn act(cloud: &Cloud, people: &People, dice: &mut Dice, until: usize) {
 async fn settle(cloud: &Cloud, people: &People) {
     cloud.calm();
     cloud.rest().await;
+    let owner = people.clone();
+    cloud.finish(async move { owner.enable().await }).await;
     sweep(cloud, people).await;
     if people.book().is_live {
         return;

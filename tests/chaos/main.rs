@@ -1,7 +1,7 @@
 //! Seeded histories of the whole bundle on a cloud that misbehaves, and what has to be true of each.
 //!
 //! `cargo test -p kith-tests --test chaos` runs some, and looks for bugs that were put in. To run long:
-//! `cargo test --release -p kith-tests --test chaos -- --seed 1 --histories 10000`. docs/CHAOS.md tells more.
+//! `cargo test --profile chaos -p kith-tests --test chaos -- --seed 1 --histories 10000`. docs/CHAOS.md tells more.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! What shops, owners and people do: each as a client that tries again when it hears nothing.
 
+mod owner;
 mod shop_system;
 mod spending;
 
@@ -16,6 +17,44 @@ use crate::dice::Dice;
 use crate::endpoint;
 use crate::fault::Fault;
 
+/// What people do beside buying.
+#[derive(Debug, Clone, Copy)]
+enum Doing {
+    Click,
+    Refund,
+    Join,
+    Pay,
+    Decide,
+    Answer,
+    UseVoucher,
+    Spend,
+    Tell,
+    Merge,
+    TurnTheClock,
+    Offer,
+    Disable,
+}
+
+impl Doing {
+    const ALL: [Self; 13] = [
+        Self::Click,
+        Self::Refund,
+        Self::Join,
+        Self::Pay,
+        Self::Decide,
+        Self::Answer,
+        Self::UseVoucher,
+        Self::Spend,
+        Self::Tell,
+        Self::Merge,
+        Self::TurnTheClock,
+        Self::Offer,
+        Self::Disable,
+    ];
+}
+
+/// How many of these a history has: few, so that they meet each other.
+const DOINGS: usize = 4;
 /// How long a client waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -41,10 +80,15 @@ pub(crate) struct Book {
     orders: Vec<String>,
     refunds: Vec<String>,
     redemptions: Vec<(String, String)>,
+    /// What friends were promised before paying.
+    pub(crate) offers: Vec<Value>,
+    /// The rules as the owner wants them, and the webhook.
+    rules: Value,
+    webhook: String,
+    /// What people do in this history.
+    doings: Vec<Doing>,
     /// Where the shop system tells of orders.
     source: String,
-    /// Whether it turns out now and then that two are one.
-    merges: bool,
     /// Which orders were told that they used a voucher, by its code.
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     pub(crate) acknowledged: Vec<Acknowledged>,
@@ -89,12 +133,14 @@ fn rules(dice: &mut Dice, webhook: &Value) -> Value {
             "reward": {"kind": "cash", "amount": eur(500)}, "conditions": {"first_conversion_only": true}}),
         json!({"id": "welcome", "on": "lead", "beneficiary": "referee",
             "reward": {"kind": "cash", "amount": eur(300)}, "limits": {"per_referee": 1, "budget_per_month": eur(300 + 300 * dice.roll(2))}}),
+        json!({"id": "friend", "on": "purchase", "beneficiary": "referee", "grant": "at_checkout", "expires_after_days": 9,
+            "reward": {"kind": "discount", "amount": eur(400)}}),
     ];
     while rules.len() > 3 && !dice.once_in(4) {
         rules.remove(dice.roll(rules.len()));
     }
     for rule in &mut rules {
-        if dice.once_in(6) {
+        if dice.once_in(6) && rule.get("grant").is_none() {
             rule["fulfilment"] = json!({"webhook_id": webhook, "validate": dice.once_in(2)});
         }
     }
@@ -104,7 +150,7 @@ fn rules(dice: &mut Dice, webhook: &Value) -> Value {
 impl People {
     /// A program with three people in it, one brought by the other. Nothing fails meanwhile.
     pub(crate) async fn settle_in(cloud: &Cloud, mut dice: Dice) -> Self {
-        let is_live = dice.once_in(2);
+        let is_live = !dice.once_in(3);
         let name = if is_live {
             "KITH_OPERATOR_KEY"
         } else {
@@ -115,7 +161,9 @@ impl People {
             book: Arc::new(Mutex::new(Book {
                 key: cloud.operator_key(name),
                 is_live,
-                merges: dice.once_in(3),
+                doings: (0..DOINGS)
+                    .map(|_| *dice.pick(&Doing::ALL).unwrap())
+                    .collect(),
                 ..Book::default()
             })),
         };
@@ -142,9 +190,12 @@ impl People {
         let path = people.path("/webhooks");
         let body = json!({"url": endpoint::URL, "types": []});
         let webhook = people.must("POST", &path, body).await;
-        let rules = json!({"incentives": rules(&mut dice, &webhook["id"])});
+        let rules = rules(&mut dice, &webhook["id"]);
         let path = people.path("");
-        people.must("PATCH", &path, rules).await;
+        let body = json!({"incentives": &rules});
+        people.must("PATCH", &path, body).await;
+        people.book().rules = rules;
+        people.book().webhook = text(&webhook["id"]).to_owned();
         people.open_source().await;
         people
     }
@@ -210,7 +261,9 @@ impl People {
                     self.cloud.gate().find(format!("{what}: {body}"));
                 }
                 if status < 500 && status != 429 {
-                    let allowed = status < 400 || matches!(status, 404 | 409 | 410);
+                    // A code or a click may not work any more when it is asked what it is good for.
+                    let is_over = status == 422 && request.path.ends_with("/offers");
+                    let allowed = status < 400 || matches!(status, 404 | 409 | 410) || is_over;
                     if !allowed {
                         self.cloud.gate().find(format!("{what}: {status} {body}"));
                     }
@@ -246,25 +299,33 @@ impl People {
 
     /// Somebody does something.
     pub(crate) async fn act(self, number: usize, mut dice: Dice) {
-        let (merges, is_live) = {
-            let book = self.book();
-            (book.merges, book.is_live)
-        };
-        match dice.roll(24) {
-            7 | 8 => self.rush(&mut dice, number).await,
-            9 | 10 => self.click(&mut dice).await,
-            11 | 12 => self.refund(&mut dice, number).await,
-            13 => self.reverse(&mut dice).await,
-            14 => self.join(&mut dice, number).await,
-            15 => self.pay(&mut dice).await,
-            16 | 17 => self.decide(&mut dice, number).await,
-            18 => self.answer(&mut dice).await,
-            19 => self.use_voucher(&mut dice, number).await,
-            20 => self.spend(&mut dice, number).await,
-            21 => self.tell(&mut dice, number).await,
-            22 if merges => self.merge(&mut dice).await,
-            23 if !is_live => self.turn_the_clock(&mut dice).await,
-            _ => self.buy(&mut dice, &format!("order-{number}")).await,
+        // Most of what is done is about what somebody has bought.
+        if number <= 2 || dice.once_in(3) {
+            if dice.once_in(4) {
+                return self.rush(&mut dice, number).await;
+            }
+            return self.buy(&mut dice, &format!("order-{number}")).await;
+        }
+        let doing = *dice.pick(&self.book().doings).unwrap();
+        match doing {
+            Doing::Click => self.click(&mut dice).await,
+            Doing::Refund if dice.once_in(3) => self.reverse(&mut dice).await,
+            Doing::Refund => self.refund(&mut dice, number).await,
+            Doing::Join => self.join(&mut dice, number).await,
+            Doing::Pay => self.pay(&mut dice).await,
+            Doing::Decide => self.decide(&mut dice, number).await,
+            Doing::Answer => self.answer(&mut dice).await,
+            Doing::UseVoucher => self.use_voucher(&mut dice, number).await,
+            Doing::Spend => self.spend(&mut dice, number).await,
+            Doing::Tell => self.tell(&mut dice, number).await,
+            Doing::Merge => self.merge(&mut dice).await,
+            Doing::TurnTheClock if !self.book().is_live => self.turn_the_clock(&mut dice).await,
+            Doing::Offer if dice.once_in(4) => self.change_offer(&mut dice).await,
+            Doing::Offer => self.look_at_offer(&mut dice).await,
+            Doing::Disable if dice.once_in(4) => self.disable(&mut dice).await,
+            Doing::TurnTheClock | Doing::Disable => {
+                self.buy(&mut dice, &format!("order-{number}")).await;
+            }
         }
     }
 
@@ -287,6 +348,21 @@ impl People {
             from.split('&').next().map(str::to_owned)
         });
         self.book().tokens.extend(token);
+    }
+
+    /// A page asks what its visitor gets before paying. Whoever comes again is promised the same.
+    async fn look_at_offer(&self, dice: &mut Dice) {
+        let code = dice.pick(&self.book().people).unwrap()["code"].clone();
+        let token = dice.pick(&self.book().tokens).cloned();
+        let body = match token.filter(|_| dice.once_in(2)) {
+            Some(token) => json!({"click_token": token}),
+            None => json!({"code": code}),
+        };
+        let mut request = self.request("POST", &self.path("/offers"), Some(body));
+        request.from = u8::try_from(2 + dice.roll(4)).unwrap();
+        if let Some(made) = self.make(dice, "offer", None, &request).await {
+            self.book().offers.push(made);
+        }
     }
 
     /// A few buy at the same time.
@@ -312,9 +388,16 @@ impl People {
         }
         let code = dice.pick(&self.book().people).unwrap()["code"].clone();
         let token = dice.pick(&self.book().tokens).cloned();
-        match (dice.roll(6), token) {
-            (0, _) => {}
-            (1 | 2, Some(token)) => body["click_tokens"] = json!([token]),
+        let offer = dice.pick(&self.book().offers).cloned();
+        match (dice.roll(8), token, offer) {
+            (0, _, _) => {}
+            (1 | 2, Some(token), _) => body["click_tokens"] = json!([token]),
+            (3..=5, _, Some(offer)) => {
+                // Mostly whoever is new: others are somebody's already.
+                body["codes"] = json!([offer["voucher_code"]]);
+                body["referee"]["external_id"] = json!(format!("visitor-{order}"));
+                body["referee"]["email"] = json!(format!("visitor-{order}@example.net"));
+            }
             _ => body["codes"] = json!([code]),
         }
         let request = self.request("POST", &self.path("/conversions"), Some(body));
@@ -365,66 +448,14 @@ impl People {
         }
     }
 
-    /// Opens a payout, marks its lines, and sometimes closes it.
-    async fn pay(&self, dice: &mut Dice) {
-        let body = json!({"currency": "EUR"});
-        let request = self.request("POST", &self.path("/payouts"), Some(body));
-        let Some(payout) = self.make(dice, "payout", None, &request).await else {
-            return;
-        };
-        let payout = self.path(&format!("/payouts/{}", text(&payout["id"])));
-        tokio::time::sleep(PAUSE).await;
-        let lines = self.request("GET", &format!("{payout}/lines"), None);
-        let lines = self.call(dice, &lines).await;
-        let lines = lines.map(|(_, body)| body["data"].clone());
-        let lines = lines.unwrap_or_default();
-        for line in lines.as_array().cloned().unwrap_or_default() {
-            let state = ["paid", "paid", "failed", "returned", "open"][dice.roll(5)];
-            if state != "open" {
-                let path = format!("{payout}/lines/{}", text(&line["participant_id"]));
-                let body = json!({"state": state, "reference": "bank"});
-                let request = self.request("POST", &path, Some(body));
-                self.call(dice, &request).await;
-            }
+    /// The first page of a list.
+    async fn listed(&self, dice: &mut Dice, rest: &str) -> Vec<Value> {
+        let list = self.request("GET", &self.path(rest), None);
+        let (_, mut page) = self.call(dice, &list).await.unwrap_or_default();
+        match page["data"].take() {
+            Value::Array(listed) => listed,
+            _ => Vec::new(),
         }
-        if dice.once_in(2) {
-            let request = self.request("POST", &format!("{payout}/close"), Some(json!({})));
-            self.call(dice, &request).await;
-        }
-    }
-
-    /// The owner decides about some reward, or gives one.
-    async fn decide(&self, dice: &mut Dice, number: usize) {
-        if dice.once_in(3) {
-            let person = dice.pick(&self.book().people).unwrap()["id"].clone();
-            let body = json!({"beneficiary_id": person, "kind": "cash", "value": eur(10_000 + number), "reason": "sorry"});
-            let mut request = self.request("POST", &self.path("/rewards"), Some(body));
-            request.idempotency_key = Some(format!("gift-{number}"));
-            let name = format!("gift-{number}");
-            self.make(dice, "reward", Some(&name), &request).await;
-            return;
-        }
-        let rewards = self.rewards(dice, "").await;
-        let Some(reward) = dice.pick(&rewards) else {
-            return;
-        };
-        let action = ["approve", "reject", "redeem", "cancel", "retry"][dice.roll(5)];
-        let path = self.path(&format!("/rewards/{}/{action}", text(&reward["id"])));
-        let request = self.request("POST", &path, Some(json!({"reason": "a history"})));
-        self.call(dice, &request).await;
-    }
-
-    /// The rewards of a state, newest first.
-    async fn rewards(&self, dice: &mut Dice, state: &str) -> Vec<Value> {
-        let path = self.path(&format!("/rewards{state}"));
-        let list = self.request("GET", &path, None);
-        let rewards = self.call(dice, &list).await;
-        let rewards = rewards.map(|(_, body)| body["data"].clone());
-        rewards
-            .unwrap_or_default()
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
     }
 
     /// Somebody answers a survey; before, their mail program looks at the link.

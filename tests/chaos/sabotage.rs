@@ -40,6 +40,8 @@ bugs! {
     LotUnguarded,
     /// A voucher is used whether or not it was used before.
     VoucherUnguarded,
+    /// An offer, likewise.
+    OfferUnguarded,
     /// Limits are counted, and not looked at.
     LimitsUnguarded,
     /// Budgets, likewise.
@@ -147,6 +149,11 @@ impl Sabotage {
             Self::VoucherUnguarded => {
                 unguarded(actions, |action| {
                     puts(action, "voucher") || puts(action, "reward") || puts(action, "lot")
+                });
+            }
+            Self::OfferUnguarded => {
+                unguarded(actions, |action| {
+                    puts(action, "offer") || puts(action, "voucher")
                 });
             }
             Self::LimitsUnguarded => unguarded(actions, |action| updates(action, "COUNTERS")),

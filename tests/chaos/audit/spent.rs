@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kith_domain::conversion::Conversion;
-use kith_domain::id::ParticipantId;
-use kith_domain::merge::{Merge, MergeState};
+use kith_domain::id::{ConversionId, ParticipantId};
+use kith_domain::merge::{Merge, MergeState, SWEEPS};
+use kith_domain::offer::Offer;
 use kith_domain::participant::Referral;
 use kith_domain::redemption::Redemption;
+use kith_domain::reward::{Reward, RewardState};
 use kith_domain::survey::Survey;
+use kith_edge::wire;
 use kith_store::item::{self, Entity};
 use kith_store::items::{Lot, UnitBalance, Voucher};
 
@@ -19,6 +22,58 @@ fn owner(pk: &str) -> ParticipantId {
 }
 
 impl Auditor<'_> {
+    /// The offer that a conversion used.
+    pub(super) fn offer_used_by(&self, conversion: ConversionId) -> Option<&Offer> {
+        let mut offers = self.offers.iter();
+        offers.find(|offer| offer.used_by == Some(conversion))
+    }
+
+    /// What was offered before paying is what was given, once.
+    pub(super) fn promises(&mut self) {
+        let told = self.people.book().offers.clone();
+        for promise in told {
+            let mut offers = self.offers.iter();
+            let found = offers.find(|offer| promise["id"] == offer.id.to_string().as_str());
+            // Whether it is there is looked at with everything else that was acknowledged.
+            let Some(offer) = found else { continue };
+            let kept = serde_json::to_value(wire::offer(offer)).unwrap();
+            let same = ["voucher_code", "reward", "expires_at"]
+                .into_iter()
+                .all(|name| kept[name] == promise[name]);
+            if !same {
+                self.find(format!("{promise} was offered, and became {kept}"));
+            }
+        }
+        let mut given: BTreeMap<String, Vec<Reward>> = BTreeMap::new();
+        for reward in self
+            .made
+            .iter()
+            .filter(|reward| reward.state == RewardState::Redeemed)
+        {
+            if let Some(code) = &reward.voucher_code {
+                let rewards = given.entry(code.to_string()).or_default();
+                rewards.push(reward.clone());
+            }
+        }
+        for offer in self.offers.clone() {
+            let rewards = given
+                .remove(&offer.voucher_code.to_string())
+                .unwrap_or_default();
+            let rewards: Vec<_> = rewards
+                .iter()
+                .map(|reward| (reward.conversion_id, reward.original))
+                .collect();
+            let used = offer
+                .used_by
+                .map(|conversion| (Some(conversion), offer.reward));
+            let expected: Vec<_> = used.into_iter().collect();
+            self.same("what an offer gave", &rewards, &expected);
+        }
+        if !given.is_empty() {
+            self.find("somebody was given what nobody had offered");
+        }
+    }
+
     /// What is left of all credits is what a participant has, and nothing waits to be taken from them.
     pub(super) fn lots(&mut self) {
         let mut left: BTreeMap<(ParticipantId, String), i64> = BTreeMap::new();
@@ -71,6 +126,10 @@ impl Auditor<'_> {
         for merge in self.books.all::<Merge>() {
             if merge.state == MergeState::Building {
                 self.find("a merge is still being carried out");
+            }
+            // What was made for them at the same time may have been left at first.
+            if merge.state == MergeState::Done && merge.sweeps < SWEEPS {
+                self.find("a merge was not gone through again");
             }
         }
         let mut left = Vec::new();

@@ -9,7 +9,7 @@ use crate::dice::Dice;
 impl People {
     /// Somebody shows the code of a voucher at the till; somebody else may at the same time.
     pub(super) async fn use_voucher(&self, dice: &mut Dice, number: usize) {
-        let mut codes = self.rewards(dice, "?state=issued").await;
+        let mut codes = self.listed(dice, "/rewards?state=issued").await;
         codes.retain(|reward| reward["voucher_code"].is_string());
         let Some(code) = dice
             .pick(&codes)
@@ -46,32 +46,35 @@ impl People {
             self.call(dice, &request).await;
             return;
         }
-        let mut points = self.rewards(dice, "?state=issued").await;
+        let mut points = self.listed(dice, "/rewards?state=issued").await;
         points.retain(|reward| reward["kind"] == "points");
         let Some(reward) = dice.pick(&points) else {
             return;
         };
         let person = text(&reward["beneficiary_id"]).to_owned();
-        let name = format!("spend-{number}");
-        let body = json!({"external_id": name, "unit": "points", "amount": 1 + dice.roll(90)});
+        // In the app and at the till, perhaps at the same time.
+        let spendings = (0..=dice.roll(2)).map(|place| {
+            let name = format!("spend-{number}-{place}");
+            self.spend_points(dice.split(), &person, name)
+        });
+        let spendings: Vec<_> = spendings.collect();
+        join_all(spendings).await;
+    }
+
+    async fn spend_points(&self, mut dice: Dice, person: &str, name: String) {
+        let body = json!({"external_id": name, "unit": "points", "amount": 1 + dice.roll(50)});
         let path = self.path(&format!("/participants/{person}/redemptions"));
         let request = self.request("POST", &path, Some(body));
-        if let Some(made) = self.make(dice, "redemption", Some(&name), &request).await {
+        let made = self.make(&mut dice, "redemption", Some(&name), &request);
+        if let Some(made) = made.await {
             let id = text(&made["id"]).to_owned();
-            self.book().redemptions.push((person, id));
+            self.book().redemptions.push((person.to_owned(), id));
         }
     }
 
     /// Two turn out to be one; what that shows about them is sometimes forgiven.
     pub(super) async fn merge(&self, dice: &mut Dice) {
-        let list = self.request("GET", &self.path("/participants"), None);
-        let people = self.call(dice, &list).await;
-        let people = people.map(|(_, body)| body["data"].clone());
-        let people = people
-            .unwrap_or_default()
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let people = self.listed(dice, "/participants").await;
         let (Some(source), Some(target)) = (dice.pick(&people), dice.pick(&people)) else {
             return;
         };
