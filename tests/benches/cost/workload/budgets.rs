@@ -174,7 +174,7 @@ const fn weighs(
 /// Every function, with what it may weigh.
 pub(crate) const WEIGHTS: [Weight; 11] = [
     weighs("api-docs", 189, None),
-    weighs("conversion-recording", 182, Some(10_000_000)),
+    weighs("conversion-recording", 182, Some(10_050_000)),
     weighs("due-work", 181, None),
     weighs("event-delivery", 182, None),
     weighs("event-relay", 181, None),
@@ -183,5 +183,5 @@ pub(crate) const WEIGHTS: [Weight; 11] = [
     weighs("program-api", 184, None),
     weighs("public-pages", 189, None),
     weighs("reward-disbursement", 182, Some(9_600_000)),
-    weighs("survey-dispatch", 190, Some(8_400_000)),
+    weighs("survey-dispatch", 190, Some(8_450_000)),
 ];
