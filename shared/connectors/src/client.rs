@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -52,6 +52,14 @@ const HEADERS_OF_THE_CONNECTION: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+/// Whom this machine trusts: read once. Some of a system's files may be unreadable or outdated; one good root is
+/// what it takes.
+static ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Arc::new(roots)
+});
 
 const AGENT: HeaderValue = HeaderValue::from_static("Kith-Webhooks");
 
@@ -180,17 +188,15 @@ impl Client {
     /// # Errors
     /// [`NoRoots`].
     pub fn over(reach: Reach, internet: Arc<dyn Internet>) -> Result<Self, NoRoots> {
-        let mut roots = RootCertStore::empty();
-        // Some of a system's files may be unreadable or outdated; one good root is what it takes.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::with_roots(reach, internet, roots)
+        Self::with_roots(reach, internet, Arc::clone(&ROOTS))
     }
 
     fn with_roots(
         reach: Reach,
         internet: Arc<dyn Internet>,
-        roots: RootCertStore,
+        roots: impl Into<Arc<RootCertStore>>,
     ) -> Result<Self, NoRoots> {
+        let roots = roots.into();
         if roots.is_empty() && reach == Reach::Public {
             return Err(NoRoots);
         }
