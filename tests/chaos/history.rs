@@ -117,7 +117,9 @@ async fn history(plan: Plan) -> Outcome {
 /// People act, a few at a time, until they have done what they had to do and all of it rests, or the
 /// turns are over.
 async fn act(cloud: &Cloud, people: &People, dice: &mut Dice, until: usize) {
-    let (actions, at_once) = (4 + dice.roll(9), 1 + dice.roll(5));
+    let (actions, at_once) = (6 + dice.roll(12), 1 + dice.roll(5));
+    // Whoever waits meets what has come of what was done before; whoever does not, what is coming of it.
+    let begins_once_in = [4, 20, 100][dice.roll(3)];
     let mut acting = JoinSet::new();
     let mut begun = 0;
     // When the days of a live program go by.
@@ -151,11 +153,15 @@ async fn act(cloud: &Cloud, people: &People, dice: &mut Dice, until: usize) {
             cloud.schedule();
             passes = None;
         }
-        if begun < actions && passes.is_none() && acting.len() < at_once && dice.once_in(4) {
+        if begun < actions
+            && passes.is_none()
+            && acting.len() < at_once
+            && dice.once_in(begins_once_in)
+        {
             begun += 1;
             acting.spawn(people.clone().act(begun, dice.split()));
         }
-        if cloud.gate().take_mailed() && dice.once_in(2) {
+        if cloud.gate().take_mailed() && dice.once_in(4) {
             // Some read their mail before the provider has told that it took it.
             let (people, mut dice) = (people.clone(), dice.split());
             acting.spawn(async move { people.answer(&mut dice).await });
@@ -200,8 +206,19 @@ fn wait_for(cloud: &Cloud, at: Timestamp) -> Duration {
     Duration::try_from(wait).unwrap_or_default()
 }
 
-/// Lets time go by from one thing that is due to the next.
+/// Lets time go by until nothing is left. What was tried in vain while things failed is parked: whoever runs
+/// the bundle has it tried again, once.
 async fn sweep(cloud: &Cloud, people: &People) {
+    sweep_due(cloud, people).await;
+    let operator = people.clone();
+    let retried = async move { operator.retry_parked().await };
+    if cloud.finish(retried).await > 0 {
+        sweep_due(cloud, people).await;
+    }
+}
+
+/// Lets time go by from one thing that is due to the next.
+async fn sweep_due(cloud: &Cloud, people: &People) {
     let horizon = cloud.now() + SignedDuration::from_hours(24 * HORIZON_DAYS);
     for _ in 0..SWEEPS_MAX {
         let Some(at) = cloud

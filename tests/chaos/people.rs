@@ -51,10 +51,29 @@ impl Doing {
         Self::Offer,
         Self::Disable,
     ];
+
+    /// The rule without which there is nothing to do it with.
+    fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::Spend => Some("points"),
+            Self::UseVoucher => Some("five-off"),
+            Self::Offer => Some("friend"),
+            Self::Click
+            | Self::Refund
+            | Self::Join
+            | Self::Pay
+            | Self::Decide
+            | Self::Answer
+            | Self::Tell
+            | Self::Merge
+            | Self::TurnTheClock
+            | Self::Disable => None,
+        }
+    }
 }
 
 /// How many of these a history has: few, so that they meet each other.
-const DOINGS: usize = 4;
+const DOINGS: usize = 3;
 /// How long a client waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -116,7 +135,7 @@ fn json_of(answer: &Answer) -> Value {
 }
 
 /// Rules of every kind, some of them with bounds that are soon reached, some carried out by the shop.
-fn rules(dice: &mut Dice, webhook: &Value) -> Value {
+fn rules(dice: &mut Dice, webhook: &Value, doings: &[Doing]) -> Value {
     let mut rules = vec![
         json!({"id": "share", "on": "purchase", "beneficiary": "referrer",
             "reward": {"kind": "percentage", "basis_points": 500 + dice.roll(2_000), "maximum": eur(900)},
@@ -137,7 +156,11 @@ fn rules(dice: &mut Dice, webhook: &Value) -> Value {
             "reward": {"kind": "discount", "amount": eur(400)}}),
     ];
     while rules.len() > 3 && !dice.once_in(4) {
-        rules.remove(dice.roll(rules.len()));
+        let place = dice.roll(rules.len());
+        let mut needed = doings.iter().filter_map(|doing| doing.rule());
+        if !needed.any(|id| rules[place]["id"] == id) {
+            rules.remove(place);
+        }
     }
     for rule in &mut rules {
         if dice.once_in(6) && rule.get("grant").is_none() {
@@ -190,7 +213,8 @@ impl People {
         let path = people.path("/webhooks");
         let body = json!({"url": endpoint::URL, "types": []});
         let webhook = people.must("POST", &path, body).await;
-        let rules = rules(&mut dice, &webhook["id"]);
+        let doings = people.book().doings.clone();
+        let rules = rules(&mut dice, &webhook["id"], &doings);
         let path = people.path("");
         let body = json!({"incentives": &rules});
         people.must("PATCH", &path, body).await;
@@ -300,7 +324,7 @@ impl People {
     /// Somebody does something.
     pub(crate) async fn act(self, number: usize, mut dice: Dice) {
         // Most of what is done is about what somebody has bought.
-        if number <= 2 || dice.once_in(3) {
+        if number <= 2 || dice.once_in(5) {
             if dice.once_in(4) {
                 return self.rush(&mut dice, number).await;
             }

@@ -91,10 +91,14 @@ impl fmt::Display for Sabotage {
 
 impl Sabotage {
     /// Those that show in most histories, so that there is time for them whenever the tests run.
-    pub(crate) const SOON: [Self; 9] = [
+    pub(crate) const SOON: [Self; 13] = [
+        Self::LotUnguarded,
+        Self::RewardNotDue,
         Self::DeliveryNotDue,
+        Self::MergeNotDue,
         Self::BalanceForgotten,
         Self::LedgerForgotten,
+        Self::LotForgotten,
         Self::CountersForgotten,
         Self::EventForgotten,
         Self::DeliveryForgotten,

@@ -138,7 +138,9 @@ impl Auditor<'_> {
             let owners = of_kind.map(|item| owner(text_of(item, "pk").unwrap()));
             left.extend(owners.map(|who| (who, kind)));
         }
-        let bonds: Vec<Referral> = self.books.all();
+        let mut bonds: Vec<Referral> = self.books.all();
+        // What lies in the place of the bond of somebody who was merged says who they are.
+        bonds.retain(|bond| !bond.merged);
         left.extend(
             bonds
                 .iter()

@@ -8,6 +8,7 @@ use kith_domain::reward::RewardState;
 use kith_domain::webhook::{Delivery, DeliveryState, Endpoint, EndpointState};
 use kith_store::item::{self, Entity};
 use kith_store::items::Event;
+use serde_json::Value;
 
 use super::{Auditor, Write, text_of};
 
@@ -56,8 +57,9 @@ impl Auditor<'_> {
     pub(super) fn webhooks(&mut self) {
         let taken = self.cloud.taken();
         for (id, bodies) in &taken {
-            if bodies.iter().any(|body| *body != bodies[0]) {
-                self.find(format!("{id} tells different things"));
+            let first = self.told(&bodies[0]);
+            if let Some(other) = bodies.iter().find(|body| self.told(body) != first) {
+                self.find(format!("{id} tells different things: {first}, {other}"));
             }
         }
         for reward in self.rewards.values() {
@@ -81,6 +83,17 @@ impl Auditor<'_> {
             }
             self.untold(&endpoint, &taken);
         }
+    }
+
+    /// What a body says. Whom a question is about may have turned out to be somebody else meanwhile.
+    fn told(&self, body: &str) -> Value {
+        let mut told: Value = serde_json::from_str(body).unwrap();
+        if let Some(who) = told["data"]["participant"]["id"].as_str() {
+            let present = Value::from(self.present(who));
+            told["data"]["reward"]["beneficiary_id"] = present.clone();
+            told["data"]["participant"] = present;
+        }
+        told
     }
 
     fn untold(&mut self, endpoint: &Endpoint, taken: &BTreeSet<EventId>) {

@@ -49,7 +49,7 @@ impl People {
 
     /// The owner decides about some reward, or gives one.
     pub(super) async fn decide(&self, dice: &mut Dice, number: usize) {
-        if dice.once_in(3) {
+        if dice.once_in(2) {
             let person = dice.pick(&self.book().people).unwrap()["id"].clone();
             let body = json!({"beneficiary_id": person, "kind": "cash", "value": eur(10_000 + number), "reason": "sorry"});
             let mut request = self.request("POST", &self.path("/rewards"), Some(body));
@@ -94,6 +94,18 @@ impl People {
     pub(crate) async fn enable(&self) {
         let path = self.webhook();
         self.must("PATCH", &path, json!({"state": "active"})).await;
+    }
+
+    /// Whoever runs the bundle has everything tried again that is parked, and tells how much that was.
+    pub(crate) async fn retry_parked(&self) -> usize {
+        let path = "/v1/operations";
+        let told = self.must("GET", path, json!({})).await;
+        let parked = told["parked"].as_array().unwrap();
+        for work in parked {
+            let path = format!("{path}/parked/{}/retry", text(&work["id"]));
+            self.must("POST", &path, json!({})).await;
+        }
+        parked.len()
     }
 
     fn webhook(&self) -> String {
