@@ -524,7 +524,7 @@ async fn credit(program: &Program<'_>, participant: &Value, seed: u64, number: u
                 remaining: 1,
                 version: 1,
             };
-            commit.lot(program_id, of, &lot, Was::Absent);
+            commit.lot(program_id, of, &lot, None);
             let lines = transfer(Account::Expense, Account::Liability(of), euro(), 1);
             commit.ledger(LedgerReason::RewardIssued, Some(reward), &lines);
         }

@@ -14,7 +14,7 @@ use kith_domain::reward::{
 };
 use kith_local::{Bundle, Options};
 use kith_store::faults::{Fault, Faults};
-use kith_store::items::{Counters, Event, LedgerReason, UnitBalance};
+use kith_store::items::{Counters, Event, LedgerReason, Lot, UnitBalance};
 use kith_store::keys::{self, ListName};
 use kith_store::wake::Queue;
 use kith_store::{
@@ -325,6 +325,48 @@ async fn a_fault_in_passing_repeats_the_same_decision() {
             2
         );
     }
+    bench.bundle.shutdown().await;
+}
+
+/// A lot that was used up and came back has versions that somebody may have read before, of another amount:
+/// what they decided then does not hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lot_that_came_back_is_not_the_one_that_was_read() {
+    let bench = Bench::start().await;
+    let write = async |seed: u8, lot: &Lot, was: Option<&Lot>| {
+        let mut commit = commit(seed);
+        commit.lot(program(), person(1), lot, was);
+        bench.store.commit(commit).await
+    };
+    let read = Lot {
+        unit: Unit::Points,
+        credited_at: at(NOW),
+        name: "a reward".to_owned(),
+        reward_ids: Vec::new(),
+        remaining: 70,
+        version: 1,
+    };
+    let used = read.with_remaining(40);
+    let back = Lot {
+        remaining: 30,
+        ..read.clone()
+    };
+    write(1, &read, None).await.unwrap();
+    write(2, &used, Some(&read)).await.unwrap();
+    write(3, &used.with_remaining(0), Some(&used))
+        .await
+        .unwrap();
+    write(4, &back, None).await.unwrap();
+    for (seed, left) in [(5, 60), (6, 0)] {
+        let outdated = write(seed, &read.with_remaining(left), Some(&read)).await;
+        let Err(CommitError::Refused(failed)) = outdated else {
+            panic!("{outdated:?}");
+        };
+        assert_eq!(failed[0].guard, Guard::Unchanged("lot"));
+    }
+    write(7, &back.with_remaining(0), Some(&back))
+        .await
+        .unwrap();
     bench.bundle.shutdown().await;
 }
 

@@ -284,12 +284,7 @@ async fn expire(view: &View, commit: &mut Commit, reward: &Reward) -> Result<(),
         }
         commit
             .ledger(LedgerReason::RewardExpired, Some(reward.id), &lines)
-            .lot(
-                program,
-                person,
-                &lot.with_remaining(0),
-                Was::Version(lot.version),
-            );
+            .lot(program, person, &lot.with_remaining(0), Some(&lot));
     }
     let expired = reward.after(RewardEvent::Expire, view.now, WORKER, None);
     let Some(mut expired) = expired.map_err(WorkError::from)? else {

@@ -229,7 +229,7 @@ fn give(view: &View, commit: &mut Commit, before: &Reward, handed: &Handed) {
         }
     }
     if let Some(lot) = handed.left.and_then(|left| Lot::left_of(reward, left)) {
-        commit.lot(reward.program, owner, &lot, Was::Absent);
+        commit.lot(reward.program, owner, &lot, None);
     }
     if let Some(code) = &reward.voucher_code
         && view

@@ -316,10 +316,9 @@ impl<'a> Listing<'a> {
             )
             .caused_by(payout.id)
             .balance_guard(participant, unit, BalanceGuard::Receivable(self.receivable));
-        for mut lot in self.lots.drain(..step.credits) {
-            let version = lot.version;
-            lot.remaining = 0;
-            commit.lot(payout.program, participant, &lot, Was::Version(version));
+        for lot in self.lots.drain(..step.credits) {
+            let used_up = lot.with_remaining(0);
+            commit.lot(payout.program, participant, &used_up, Some(&lot));
             for id in lot.reward_ids {
                 if !self.line.reward_ids.contains(&id) {
                     self.line.reward_ids.push(id);

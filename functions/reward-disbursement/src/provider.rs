@@ -17,7 +17,7 @@ use kith_domain::reward::{Reward, RewardValue};
 use kith_edge::WorkError;
 use kith_edge::desk::View;
 use kith_store::items::{LedgerReason, Lot};
-use kith_store::{Commit, EmptyList, Was};
+use kith_store::{Commit, EmptyList};
 
 use self::ledger::Ledger;
 use self::points::Points;
@@ -125,7 +125,7 @@ fn credit(commit: &mut Commit, reward: &Reward) {
     commit
         .ledger(LedgerReason::RewardIssued, Some(reward.id), &lines)
         .pending(person, unit, amount.saturating_neg())
-        .lot(reward.program, person, &lot, Was::Absent);
+        .lot(reward.program, person, &lot, None);
 }
 
 #[cfg(test)]

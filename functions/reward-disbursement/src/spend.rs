@@ -118,7 +118,7 @@ async fn take_from_lots(
         if rest.remaining <= 0 {
             used_up.extend(lot.reward_ids.iter().copied());
         }
-        commit.lot(program, person, &rest, Was::Version(lot.version));
+        commit.lot(program, person, &rest, Some(lot));
         noted.push(Lot {
             remaining: part,
             ..lot.clone()
@@ -165,11 +165,14 @@ async fn give_back(
         match present.read::<Lot>(&place(taken))? {
             Some(lot) => {
                 let whole = lot.remaining.saturating_add(taken.remaining);
-                let was = Was::Version(lot.version);
-                commit.lot(program, person, &lot.with_remaining(whole), was);
+                commit.lot(program, person, &lot.with_remaining(whole), Some(&lot));
             }
             None => {
-                commit.lot(program, person, taken, Was::Absent);
+                let anew = Lot {
+                    version: 1,
+                    ..taken.clone()
+                };
+                commit.lot(program, person, &anew, None);
             }
         }
     }

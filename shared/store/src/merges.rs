@@ -257,14 +257,14 @@ impl Commit {
         );
         self.ledger(LedgerReason::Merged, reward, &lines);
         let gone = lot.with_remaining(0);
-        self.lot(program, from, &gone, Was::Version(lot.version));
+        self.lot(program, from, &gone, Some(lot));
         match there {
             None => {
                 let taken = Lot {
                     version: 1,
                     ..lot.clone()
                 };
-                self.lot(program, to, &taken, Was::Absent)
+                self.lot(program, to, &taken, None)
             }
             Some(there) => {
                 let sum = there.remaining.saturating_add(lot.remaining);
@@ -272,7 +272,7 @@ impl Commit {
                 let new = lot.reward_ids.iter().copied();
                 let new = new.filter(|id| !there.reward_ids.contains(id));
                 both.reward_ids.extend(new);
-                self.lot(program, to, &both, Was::Version(there.version))
+                self.lot(program, to, &both, Some(there))
             }
         }
     }

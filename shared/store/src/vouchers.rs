@@ -119,7 +119,7 @@ impl Commit {
                     before.program,
                     before.beneficiary_id,
                     &lot.with_remaining(0),
-                    Was::Version(lot.version),
+                    Some(lot),
                 );
         }
         self.fact(Fact::of_reward(FactKind::RewardRedeemed, &next))

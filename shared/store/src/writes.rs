@@ -494,21 +494,24 @@ impl Commit {
         self
     }
 
-    /// What is left of a credit of a participant; nothing left is no lot.
+    /// What is left of a credit of a participant, and the lot as it was read; nothing left is no lot.
     pub fn lot(
         &mut self,
         program: ProgramId,
         participant: ParticipantId,
         lot: &Lot,
-        was: Was,
+        was: Option<&Lot>,
     ) -> &mut Self {
         let key = keys::lot(program, participant, lot.unit, lot.credited_at, &lot.name);
+        let was = was.map(|was| (was.version, was.remaining));
         match was {
-            Was::Version(version) if lot.remaining <= 0 => {
-                self.delete_version(Lot::KIND, key, version);
+            Some(was) if lot.remaining <= 0 => self.delete_lot(Lot::KIND, key, was),
+            None if lot.remaining <= 0 => {}
+            Some((version, remaining)) => {
+                let write = Write::ReplaceLot(version, remaining);
+                self.put(key, lot, write, Indexes::default());
             }
-            Was::Absent if lot.remaining <= 0 => {}
-            Was::Absent | Was::Version(_) => self.put(key, lot, was.into(), Indexes::default()),
+            None => self.put(key, lot, Write::New, Indexes::default()),
         }
         self
     }

@@ -44,7 +44,7 @@ struct Changed {
     was: Was,
     adjusted: Adjusted,
     /// The lot as it is written, and as it was.
-    lot: Option<(Lot, Was)>,
+    lot: Option<(Lot, Option<Lot>)>,
     /// What it takes from budgets when it counts again.
     takes: Vec<BudgetTake>,
 }
@@ -192,7 +192,7 @@ impl Affected {
                 commit.pending(owner, unit, by);
             }
             if let Some((lot, was)) = &changed.lot {
-                commit.lot(reward.program, owner, lot, *was);
+                commit.lot(reward.program, owner, lot, was.as_ref());
             }
             if !adjusted.lines.is_empty() {
                 commit
@@ -366,12 +366,16 @@ fn lot_key(reward: &Reward, unit: Unit) -> Option<Key> {
 }
 
 /// The lot as the change leaves it, and as it was.
-fn lot_after(reward: &Reward, lot: Option<&Lot>, adjusted: &Adjusted) -> Option<(Lot, Was)> {
+fn lot_after(
+    reward: &Reward,
+    lot: Option<&Lot>,
+    adjusted: &Adjusted,
+) -> Option<(Lot, Option<Lot>)> {
     let (unit, by) = adjusted.lot?;
     match lot {
         Some(lot) => {
             let left = lot.remaining.saturating_add(by);
-            Some((lot.with_remaining(left), Was::Version(lot.version)))
+            Some((lot.with_remaining(left), Some(lot.clone())))
         }
         None => {
             let lot = Lot {
@@ -382,7 +386,7 @@ fn lot_after(reward: &Reward, lot: Option<&Lot>, adjusted: &Adjusted) -> Option<
                 remaining: by,
                 version: 1,
             };
-            Some((lot, Was::Absent))
+            Some((lot, None))
         }
     }
 }

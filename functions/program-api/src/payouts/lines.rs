@@ -296,7 +296,7 @@ fn change(
             remaining: line.amount.minor,
             version: 1,
         };
-        commit.lot(program, participant, &back, Was::Absent);
+        commit.lot(program, participant, &back, None);
     }
     if next.to_follow().is_some() {
         commit.wake_followers(next);

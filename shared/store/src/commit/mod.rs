@@ -169,6 +169,10 @@ pub(crate) struct Indexes {
     pub(crate) due: Option<Due>,
 }
 
+/// A lot that is used up is taken away, and begins anew when some of it comes back: then its version may be one
+/// that somebody has read of another amount.
+const SAME_LOT: &str = "version = :was AND remaining = :left";
+
 /// Whether a put makes an item or changes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
@@ -176,6 +180,8 @@ pub(crate) enum Write {
     New,
     /// The item must have this version.
     Replace(u64),
+    /// The lot must have this version, and so much must be left of it.
+    ReplaceLot(u64, i64),
     /// Whatever is there.
     Overwrite,
 }
@@ -573,6 +579,12 @@ impl Commit {
                 put.condition_expression("version = :was")
                     .expression_attribute_values(":was", number(version)),
             ),
+            Write::ReplaceLot(version, remaining) => (
+                Guard::Unchanged(T::KIND),
+                put.condition_expression(SAME_LOT)
+                    .expression_attribute_values(":was", number(version))
+                    .expression_attribute_values(":left", number(remaining)),
+            ),
             Write::Overwrite => (Guard::None, put),
         };
         self.push_put(guard, key, put);
@@ -641,6 +653,16 @@ impl Commit {
         let delete = delete(&key)
             .condition_expression("version = :was")
             .expression_attribute_values(":was", number(version));
+        self.push_delete(kind, key, delete);
+    }
+
+    /// Takes away a lot of which so much must be left.
+    pub(crate) fn delete_lot(&mut self, kind: &'static str, key: Key, was: (u64, i64)) {
+        let (version, remaining) = was;
+        let delete = delete(&key)
+            .condition_expression(SAME_LOT)
+            .expression_attribute_values(":was", number(version))
+            .expression_attribute_values(":left", number(remaining));
         self.push_delete(kind, key, delete);
     }
 
