@@ -2,12 +2,14 @@
 //! fails.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kith_connectors::signing::{self, Secret};
 use kith_connectors::{Destination, Reach};
+use kith_edge::{Clock, Environment};
 use kith_local::listen::{self, Listen, ListenError};
 use serde_json::{Value, json};
 
@@ -196,6 +198,40 @@ async fn nobody_waits_for_an_endpoint_that_fails() {
     assert_eq!(shop.received("/waits").len(), before);
     program.advance(2_000).await;
     assert!(shop.received("/waits").len() > before);
+    world.bundle.shutdown().await;
+}
+
+/// A clock that is a second behind.
+#[derive(Debug)]
+struct Slow(Arc<dyn Clock>);
+
+impl Clock for Slow {
+    fn now(&self) -> Timestamp {
+        self.0.now() - SignedDuration::from_secs(1)
+    }
+}
+
+/// What is to be posted at once does not wait for a worker whose clock is a little slow: of a test program nobody
+/// would look again before its clock is moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_clock_is_slow_posts_at_once() {
+    let world = World::with(|options| {
+        let usual = kith_local::registry();
+        let slow = move |environment: &Environment| {
+            let mut environment = environment.clone();
+            environment.clock = Arc::new(Slow(environment.clock));
+            let construct = usual.constructor("event-delivery").unwrap();
+            construct(&environment)
+        };
+        options.registry = kith_local::registry().with("event-delivery", slow);
+    })
+    .await;
+    let shop = Shop::open().await;
+    let program = world.program(json!({})).await;
+    endpoint(&program, &shop.url("/kith"), json!([])).await;
+    program.referrer("ann").await;
+    world.settle().await;
+    assert_eq!(shop.received("/kith").len(), 1);
     world.bundle.shutdown().await;
 }
 

@@ -90,7 +90,7 @@ impl Deliverer {
             view.write(commit).await?;
             return Ok(None);
         }
-        if delivery.state == DeliveryState::Pending && delivery.next_at > view.now {
+        if delivery.state == DeliveryState::Pending && !delivery.is_due(view.now) {
             // Whoever sent the message has put the due entry off: this puts it back.
             commit.delivery(&delivery.untouched(), was);
             view.write(commit).await?;

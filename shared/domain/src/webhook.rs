@@ -23,6 +23,8 @@ pub const ATTEMPTS_KEPT: usize = 12;
 pub const FAILING_MAX: SignedDuration = SignedDuration::from_hours(5 * 24);
 /// So many failures in a row, over all deliveries, and the endpoint is left alone for a while.
 const FAILURES_TOLERATED: u32 = 5;
+/// How far the clocks of those who make a delivery and try it may be apart.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
 const PAUSE_FIRST: SignedDuration = SignedDuration::from_mins(1);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The doublings after which a pause is [`PAUSE_MAX`] anyway.
@@ -287,6 +289,13 @@ impl Delivery {
         DeliveryId::derived(event.at(), &[&event.to_bytes(), &webhook.to_bytes()])
     }
 
+    /// Whether it may be tried now. Of a program with a clock of its own nobody looks again soon: what is to be
+    /// tried at once does not wait for a clock that is a little slow.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_at <= later(now, CLOCK_SKEW)
+    }
+
     fn next(&self, state: DeliveryState) -> Self {
         Self {
             state,
@@ -526,6 +535,15 @@ mod tests {
         assert_eq!(at(59), ["whsec_3", "whsec_2"]);
         assert_eq!(at(60), ["whsec_3"]);
         assert!(!format!("{rotated:?}").contains("whsec_"));
+    }
+
+    #[test]
+    fn a_clock_that_is_a_little_slow_holds_nothing_up() {
+        let made = delivery(1);
+        let second = SignedDuration::from_secs(1);
+        assert!(made.is_due(made.next_at) && made.is_due(made.next_at - second));
+        let put_off = made.put_off(made.next_at + SignedDuration::from_mins(1));
+        assert!(!put_off.is_due(made.next_at));
     }
 
     #[test]
