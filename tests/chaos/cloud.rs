@@ -565,7 +565,9 @@ impl Cloud {
         state.read_at = None;
         state.read_to = Some(last.sequence_number.clone());
         for record in &records {
-            let (key, due) = due_of(&record.record);
+            let ((pk, sk), due) = due_of(&record.record);
+            self.gate().note_written(&pk, &sk);
+            let key = format!("{pk} {sk}");
             match due {
                 Some(due) => state.due.insert(key, due),
                 None => state.due.remove(&key),
@@ -919,12 +921,13 @@ fn failed(answer: Result<Box<RawValue>, Ended>, ids: BTreeSet<String>) -> BTreeS
 }
 
 /// The key of a written item, and where it stands in the due index if it is due.
-fn due_of(record: &Value) -> (String, Option<String>) {
+fn due_of(record: &Value) -> ((String, String), Option<String>) {
     let (keys, image) = (&record["dynamodb"]["Keys"], &record["dynamodb"]["NewImage"]);
     let text = |value: &Value| value["S"].as_str().map(str::to_owned);
     let pk = text(&image["due_pk"]).filter(|pk| pk.starts_with("DUE#"));
     let due = pk.and_then(|_| text(&image["due_sk"]));
-    (format!("{} {}", keys["pk"]["S"], keys["sk"]["S"]), due)
+    let key = |name: &str| text(&keys[name]).unwrap_or_default();
+    ((key("pk"), key("sk")), due)
 }
 
 /// A path without what differs from one run to the next.

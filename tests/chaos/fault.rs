@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     Throttled,
     /// Another transaction holds an item.
     Conflict,
-    /// An index has not heard of anything yet.
+    /// An index has not heard of the last minute yet.
     StaleIndex,
     /// SQS takes a part of a batch only.
     PartlySent,

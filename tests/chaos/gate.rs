@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -16,9 +17,13 @@ use kith_store::faults::{self, answer, operation_of};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::fault::{Fault, Tally};
 use crate::sabotage::{Sabotage, as_if_done};
+
+/// How far an index may be behind the table.
+const INDEX_LAG: Duration = Duration::from_secs(60);
 
 tokio::task_local! {
     /// The invocation that a request is made by.
@@ -116,6 +121,8 @@ struct State {
     mailed: bool,
     /// The packages that met a fault.
     hit: BTreeSet<String>,
+    /// When the stream told of each item last, by its key.
+    written: BTreeMap<(String, String), Instant>,
 }
 
 /// The gate of one history. Cheap to clone.
@@ -185,6 +192,20 @@ impl Gate {
     pub(crate) async fn let_in(&self, place: usize) {
         let late = self.lock().late.remove(place);
         let _ = late.inner.call(late.request).await;
+    }
+
+    /// The stream told of an item.
+    pub(crate) fn note_written(&self, pk: &str, sk: &str) {
+        let key = (pk.to_owned(), sk.to_owned());
+        self.lock().written.insert(key, Instant::now());
+    }
+
+    /// Whether an index that lags has heard of an item as it is.
+    fn is_heard_of(&self, item: &Value) -> bool {
+        let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
+        let state = self.lock();
+        let written = state.written.get(&(text("pk"), text("sk")));
+        written.is_some_and(|at| at.elapsed() > INDEX_LAG)
     }
 
     pub(crate) fn runs(&self, invocation: u64, handle: AbortHandle) {
@@ -332,6 +353,7 @@ impl HttpConnector for Connector {
                     faults::Fault::TimeoutBefore.meet(request, &inner).await
                 }
                 Some(Fault::PartlySent) => partly(request, &inner).await,
+                Some(Fault::StaleIndex) => lagging(&gate, request, &inner).await,
                 Some(Fault::Throttled) if waits == Waits::Mail => throttled_mail(),
                 Some(fault) => of_service(fault).meet(request, &inner).await,
             }
@@ -346,7 +368,6 @@ fn of_service(fault: Fault) -> faults::Fault {
         Fault::Throttled => faults::Fault::Throttle,
         Fault::LostBefore => faults::Fault::TimeoutBefore,
         Fault::LostAfter => faults::Fault::TimeoutAfter,
-        Fault::StaleIndex => faults::Fault::StaleIndex,
         fault => panic!("{fault} is no fault of a request"),
     }
 }
@@ -375,6 +396,23 @@ fn throttled_mail() -> Result<HttpResponse, ConnectorError> {
     let headers = refusal.headers_mut();
     headers.insert("x-amzn-errortype", "TooManyRequestsException");
     Ok(refusal)
+}
+
+/// What an index answers that has not heard of the last minute.
+async fn lagging(
+    gate: &Gate,
+    request: HttpRequest,
+    inner: &SharedHttpConnector,
+) -> Result<HttpResponse, ConnectorError> {
+    let response = inner.call(request).await?;
+    let bytes = response.body().bytes().unwrap_or_default();
+    let mut told: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let Some(items) = told["Items"].as_array_mut() else {
+        return Ok(response);
+    };
+    items.retain(|item| gate.is_heard_of(item));
+    told["Count"] = items.len().into();
+    answer(200, &told.to_string())
 }
 
 /// Sends the first half of a batch; of the rest SQS says that the fault is its own.
