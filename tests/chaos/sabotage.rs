@@ -92,7 +92,7 @@ impl fmt::Display for Sabotage {
 impl Sabotage {
     /// Those that show in most histories, so that there is time for them whenever the tests run.
     pub(crate) const SOON: [Self; 13] = [
-        Self::LotUnguarded,
+        Self::RewardUnguarded,
         Self::RewardNotDue,
         Self::DeliveryNotDue,
         Self::MergeNotDue,
